@@ -1,11 +1,11 @@
 """Who wins a round and what each winner is charged: offers in, awards and prices out."""
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 
 class Bid(NamedTuple):
@@ -55,9 +55,8 @@ class Rule(StrEnum):
     """An owner of m awards pays the m highest losing numbers that are not its own."""
 
 
-def book_order(bid: Bid) -> tuple[int, int, int]:
-    """Sort key of the book: dearest first, then earliest, then lowest id."""
-    return (-bid.price, bid.placed_at, bid.id)
+Offer = TypeVar("Offer", Bid, Ask)
+_price = attrgetter("price")
 
 
 def clear(bids: Sequence[Bid], asks: Sequence[Ask], rule: Rule) -> Result:
@@ -71,22 +70,22 @@ def clear(bids: Sequence[Bid], asks: Sequence[Ask], rule: Rule) -> Result:
     Every charge lies between the slot's ask and the winner's own price: no losing number is above a
     winning one, and each sold ask is itself a losing number. Takes linear time once sorted.
     """
-    book = sorted(bids, key=book_order)
-    offered = sorted(asks, key=attrgetter("price", "available_at", "slot_id"))
+    book = sorted(_in_order(bids, "placed_at", "id"), key=_price, reverse=True)
+    offered = _in_order(asks, "price", "available_at", "slot_id")
     wins = _count_wins(book, offered)
     if wins == 0:
         return Result(None, ())
-    winners, losers, sold = book[:wins], book[wins:], offered[:wins]
-    market_price = max([sold[-1].price, *(loser.price for loser in losers[:1])])
-    winners.sort(key=attrgetter("placed_at", "id"))
-    dealt = sorted(sold, key=attrgetter("available_at", "slot_id"))
+    losers = book[wins:]
+    market_price = max([offered[wins - 1].price, *map(_price, losers[:1])])
+    winners = _in_order(book[:wins], "placed_at", "id")
+    dealt = _in_order(offered[:wins], "available_at", "slot_id")
     if rule is Rule.UNIFORM:
         charges = [market_price] * wins
     else:
-        charges = _displaced_numbers(winners, dealt, losers, sold)
-    first, second = _runners_up(losers)
+        charges = _displaced_numbers(winners, dealt, losers)
+    first, first_id, second_id = _runners_up(losers)
     awards = tuple(
-        Award(bid.id, ask.slot_id, charge, _other(bid, first, second))
+        Award(bid.id, ask.slot_id, charge, second_id if bid.owner == first else first_id)
         for bid, ask, charge in zip(winners, dealt, charges, strict=True)
     )
     return Result(market_price, awards)
@@ -101,7 +100,7 @@ def frontier_is_complete(prefix: Sequence[Bid], asks: Sequence[Ask], rule: Rule)
     """
     if not prefix or not asks:
         return not asks
-    offered = sorted(asks, key=attrgetter("price"))
+    offered = sorted(asks, key=_price)
     wins = _count_wins(prefix, offered)
     won = Counter(bid.owner for bid in prefix[:wins])
     lost = Counter(bid.owner for bid in prefix[wins:])
@@ -118,6 +117,14 @@ def frontier_is_complete(prefix: Sequence[Bid], asks: Sequence[Ask], rule: Rule)
     return all(settled - lost[owner] >= awards for owner, awards in won.items())
 
 
+def _in_order(offers: Sequence[Offer], *fields: str) -> list[Offer]:
+    """Sort by several fields, the first one leading; a stable sort for each beats one on tuples."""
+    ordered = list(offers)
+    for field in reversed(fields):
+        ordered.sort(key=attrgetter(field))
+    return ordered
+
+
 def _count_wins(book: Sequence[Bid], offered: Sequence[Ask]) -> int:
     """Count the bids that buy: bid i of the book wins exactly if it covers the i-th cheapest ask.
 
@@ -128,37 +135,31 @@ def _count_wins(book: Sequence[Bid], offered: Sequence[Ask]) -> int:
 
 
 def _displaced_numbers(
-    winners: Sequence[Bid], dealt: Sequence[Ask], losers: Sequence[Bid], sold: Sequence[Ask]
+    winners: Sequence[Bid], dealt: Sequence[Ask], losers: Sequence[Bid]
 ) -> list[int]:
     """Charge each owner the highest losing numbers of others, the highest on its dearest ask.
 
-    Equal asks are charged in deal order. Every owner skips its own losing bids only, so all walks
-    together take no more steps than there are winners and losers.
+    Equal asks are charged in deal order. Every owner skips its own losing bids only, each of them
+    once, so this takes no more steps than there are winners and losers.
     """
-    numbers: list[tuple[int, int | None]] = [(bid.price, bid.owner) for bid in losers]
-    numbers += [(ask.price, None) for ask in reversed(sold)]
-    numbers.sort(key=lambda number: number[0], reverse=True)
-    places = defaultdict[int, list[int]](list)
-    for place, bid in enumerate(winners):
-        places[bid.owner].append(place)
+    numbers: list[Bid | Ask] = sorted((*losers, *dealt), key=_price, reverse=True)
+    holders = [number.owner if isinstance(number, Bid) else None for number in numbers]
     charges = [0] * len(winners)
-    for owner, own_places in places.items():
-        own_places.sort(key=lambda place: dealt[place].price, reverse=True)
-        others = (price for price, holder in numbers if holder != owner)
-        for place, charge in zip(own_places, others, strict=False):
-            charges[place] = charge
+    seen: dict[int, int] = {}
+    for place in sorted(range(len(dealt)), key=lambda place: dealt[place].price, reverse=True):
+        owner = winners[place].owner
+        number = seen.get(owner, 0)
+        while holders[number] == owner:
+            number += 1
+        charges[place] = numbers[number].price
+        seen[owner] = number + 1
     return charges
 
 
-def _runners_up(losers: Sequence[Bid]) -> tuple[Bid | None, Bid | None]:
-    """Return the highest losing bid and the highest one of another owner than that."""
+def _runners_up(losers: Sequence[Bid]) -> tuple[int | None, int | None, int | None]:
+    """Return the owner and id of the highest losing bid, and the id of the next owner's highest."""
     if not losers:
-        return None, None
+        return None, None, None
     first = losers[0]
-    return first, next((bid for bid in losers if bid.owner != first.owner), None)
-
-
-def _other(winner: Bid, first: Bid | None, second: Bid | None) -> int | None:
-    """Return the id of the better of two losing bids that is not the winner's own."""
-    runner_up = second if first and first.owner == winner.owner else first
-    return runner_up.id if runner_up else None
+    second = next((bid.id for bid in losers if bid.owner != first.owner), None)
+    return first.owner, first.id, second
