@@ -1,0 +1,154 @@
+"""What the market refuses, each with its stable code."""
+
+from config.errors import InvalidError, NotFoundError, RefusedError, RetryableError
+
+
+class UnknownPoolError(NotFoundError):
+    """There is no such pool."""
+
+    code = "unknown_pool"
+
+
+class UnknownTaskError(NotFoundError):
+    """There is no such task."""
+
+    code = "unknown_task"
+
+
+class UnknownBidError(NotFoundError):
+    """There is no such bid of yours."""
+
+    code = "unknown_bid"
+
+
+class UnknownSlotError(NotFoundError):
+    """There is no such slot, or it is not yours."""
+
+    code = "unknown_slot"
+
+
+class PoolStoppedError(RefusedError):
+    """The pool is stopped: it neither sells nor takes bids."""
+
+    code = "pool_stopped"
+
+
+class InvalidOfferError(InvalidError):
+    """The offer of a slot cannot stand as asked."""
+
+    code = "invalid_offer"
+
+
+class InvalidTaskError(InvalidError):
+    """The task cannot be filed as asked."""
+
+    code = "invalid_task"
+
+
+class PriceOutOfBoundsError(InvalidError):
+    """max_price_tokens lies outside what the pool takes."""
+
+    code = "price_out_of_bounds"
+
+
+class TtlOutOfBoundsError(InvalidError):
+    """ttl_at is past or further ahead than the pool allows."""
+
+    code = "ttl_out_of_bounds"
+
+
+class BatchTooLargeError(InvalidError):
+    """A batch holds 1 to 1,000 bids."""
+
+    code = "batch_too_large"
+
+
+class GradersDoNotTradeError(RefusedError):
+    """A grader owns no wallet, runs no slot and files no task."""
+
+    code = "grader_may_not_trade"
+
+
+class TaskIdTakenError(RefusedError):
+    """Another task has this id."""
+
+    code = "task_id_taken"
+
+
+class NotYourTaskError(RefusedError):
+    """Only the task's own wallet bids for it."""
+
+    code = "not_your_task"
+    status = 403
+
+
+class TaskNotOpenError(RefusedError):
+    """The task is taken, done or cancelled."""
+
+    code = "task_not_open"
+
+
+class TaskHasOpenBidError(RefusedError):
+    """A task has at most one open bid: cancel it first."""
+
+    code = "task_has_open_bid"
+
+
+class TaskRepeatedError(RefusedError):
+    """The batch names this task twice."""
+
+    code = "task_repeated_in_batch"
+
+
+class InsufficientTokensError(RefusedError):
+    """The wallet has fewer available tokens than the bid would hold."""
+
+    code = "insufficient_tokens"
+
+
+class BidNotOpenError(RefusedError):
+    """The bid is no longer open."""
+
+    code = "bid_not_open"
+
+
+class CyclePassedError(RefusedError):
+    """A later cycle was cleared already; missed cycles are not made up."""
+
+    code = "cycle_passed"
+
+
+class SlotNotSoldError(RefusedError):
+    """The slot is not in a state that allows this."""
+
+    code = "slot_state"
+
+
+class StartDeadlinePassedError(RefusedError):
+    """The slot was not started in time and is forfeited."""
+
+    code = "start_deadline_passed"
+
+
+class LeaseEndedError(RefusedError):
+    """No heartbeat came in time: the lease has ended and the slot lapses."""
+
+    code = "lease_ended"
+
+
+class SettledOtherwiseError(RefusedError):
+    """The slot was settled before with another value."""
+
+    code = "settled_otherwise"
+
+
+class InvalidSettlementError(InvalidError):
+    """A cost is a whole number of LLM tokens >= 0, an impact a number of USD >= 0."""
+
+    code = "invalid_settlement"
+
+
+class BookMovedError(RetryableError):
+    """A row changed outside the market's locks while it was being sold; nothing was written."""
+
+    code = "book_moved"

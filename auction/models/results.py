@@ -1,0 +1,253 @@
+"""What rounds decided and what came of it: rounds, clears, payouts, audit passes."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now, NullIf
+
+from auction.models.market import Bid, Pool, Slot, Task
+from config import laws
+
+LIVE = ["sold", "running"]
+ENDED = ["finished", "lapsed", "forfeited", "withdrawn", "blocked"]
+CAPTURED = ["finished", "lapsed", "forfeited"]
+
+
+class Round(models.Model):
+    """One clearing of one pool's book, with all that is needed to compute it again."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="rounds")
+    cycle_at = models.DateTimeField(help_text="Start of the cycle: a pool has one round in each.")
+    cleared_at = models.DateTimeField()
+    pricing_rule = models.CharField(max_length=16)
+    market_price_tokens = models.BigIntegerField(null=True, help_text="The highest losing number; none when unsold.")
+    slots_offered = models.IntegerField()
+    slots_sold = models.IntegerField()
+    bids_lost = models.IntegerField()
+    charged_tokens = models.BigIntegerField()
+    premium_tokens = models.BigIntegerField(help_text="Released to winners at once.")
+    parameters = models.JSONField()
+    frontier = models.JSONField(help_text="Winning and the highest losing numbers: enough to compute every field.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of parameters, frontier and result.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """Laws: one round per cycle, and it never changes."""
+
+        db_table = "compute_auction_rounds"
+        constraints = (
+            models.UniqueConstraint(name="round_once_per_cycle", fields=["pool", "cycle_at"]),
+            models.CheckConstraint(
+                name="round_sells_no_more_than_offered",
+                condition=Q(slots_sold__gte=0, slots_sold__lte=F("slots_offered")),
+            ),
+            models.CheckConstraint(
+                name="round_price_when_sold",
+                condition=Q(slots_sold=0, market_price_tokens=None)
+                | Q(slots_sold__gt=0, market_price_tokens__gte=0),
+            ),
+        )
+        indexes = (models.Index(name="round_by_time", fields=["pool", "-cleared_at"]),)
+        triggers = (pgtrigger.Protect(name="round_never_changes", operation=pgtrigger.Update),)
+
+    def __str__(self) -> str:
+        """Return the id."""
+        return f"round {self.pk}"
+
+
+class Payout(models.Model):
+    """One sweep of a pool's revenue to the treasury and of the rewards due, once per pool and cycle."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="payouts")
+    cycle_at = models.DateTimeField()
+    swept_tokens = models.BigIntegerField()
+    due_tokens = models.BigIntegerField()
+    paid_tokens = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """Laws: one payout per pool and cycle, never more than due."""
+
+        db_table = "auction_payouts"
+        constraints = (
+            models.UniqueConstraint(name="payout_once_per_cycle", fields=["pool", "cycle_at"]),
+            models.CheckConstraint(
+                name="payout_no_more_than_due",
+                condition=Q(swept_tokens__gte=0, paid_tokens__gte=0, paid_tokens__lte=F("due_tokens")),
+            ),
+        )
+        triggers = (
+            pgtrigger.Protect(
+                name="payout_never_changes_nor_vanishes", operation=pgtrigger.Update | pgtrigger.Delete
+            ),
+        )
+
+    def __str__(self) -> str:
+        """Return the id."""
+        return f"payout {self.pk}"
+
+
+class Clear(models.Model):
+    """One sold slot: who won it, what it costs the winner, and what came of it."""
+
+    class State(models.TextChoices):
+        """Sold, then run or not."""
+
+        SOLD = "sold"
+        RUNNING = "running"
+        FINISHED = "finished"
+        LAPSED = "lapsed"
+        FORFEITED = "forfeited"
+        WITHDRAWN = "withdrawn"
+        BLOCKED = "blocked"
+
+    slot = models.OneToOneField(Slot, on_delete=models.PROTECT, related_name="clear")
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="clears", db_index=False, db_constraint=False)
+    round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="clears")
+    bid = models.OneToOneField(Bid, on_delete=models.PROTECT, related_name="clear")
+    account = models.ForeignKey("economics.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
+    winning_task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="clears")
+    runner_up_task = models.ForeignKey(Task, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    clearing_price_tokens = models.BigIntegerField(help_text="The round's market price.")
+    charge_tokens = models.BigIntegerField(help_text="What the winner pays.")
+    max_price_tokens = models.BigIntegerField()
+    premium_tokens = models.GeneratedField(
+        expression=F("max_price_tokens") - F("charge_tokens"), output_field=models.BigIntegerField(), db_persist=True
+    )
+    state = models.CharField(max_length=16, choices=State, default=State.SOLD, db_default="sold")
+    cleared_at = models.DateTimeField()
+    start_by = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True, help_text="When a runner took a quest's win.")
+    runner = models.ForeignKey("config.Agent", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    runner_kind = models.CharField(max_length=16, null=True)  # noqa: DJ001 - half of a composite key
+    runner_account = models.ForeignKey(
+        "economics.Account", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    slot_started_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    slot_finished_at = models.DateTimeField(null=True)
+    actual_cost_tokens = models.BigIntegerField(null=True, help_text="LLM tokens used (a resource, not money).")
+    cost_model = models.TextField(default="", db_default="")
+    over_reported_tokens = models.BigIntegerField(
+        default=0, db_default=0, help_text="LLM tokens reported while running beyond the cost: flagged, not booked."
+    )
+    actual_impact = models.DecimalField(max_digits=30, decimal_places=12, null=True, help_text="Realised value, USD.")
+    impact_roi = models.GeneratedField(
+        expression=F("actual_impact") / NullIf(F("actual_cost_tokens"), 0),
+        output_field=models.DecimalField(max_digits=40, decimal_places=18),
+        db_persist=True,
+    )
+    graded_at = models.DateTimeField(null=True)
+    graded_by = models.ForeignKey("config.Agent", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    reward_due_tokens = models.BigIntegerField(null=True)
+    reward_paid_tokens = models.BigIntegerField(null=True)
+    payout = models.ForeignKey(Payout, null=True, on_delete=models.PROTECT, related_name="clears", db_index=False)
+
+    class Meta:
+        """Laws; that a grader runs none is a composite foreign key made in the migration."""
+
+        db_table = "compute_auction_clears"
+        constraints = (
+            models.CheckConstraint(name="clear_state_known", condition=Q(state__in=LIVE + ENDED)),
+            models.CheckConstraint(
+                name="clear_charge_within_bid",
+                condition=Q(charge_tokens__gte=0, charge_tokens__lte=F("max_price_tokens")),
+            ),
+            models.CheckConstraint(
+                name="clear_cost_not_negative",
+                condition=Q(actual_cost_tokens=None) | Q(actual_cost_tokens__gte=0),
+            ),
+            models.CheckConstraint(
+                name="clear_impact_only_of_finished",
+                condition=Q(actual_impact=None) | Q(actual_impact__gte=0, state="finished", graded_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="clear_finished_has_cost",
+                condition=Q(state="finished", actual_cost_tokens__isnull=False, slot_finished_at__isnull=False)
+                | (~Q(state="finished") & Q(actual_cost_tokens=None)),
+            ),
+            models.CheckConstraint(
+                name="clear_running_has_lease",
+                condition=~Q(state="running") | Q(slot_started_at__isnull=False, lease_until__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="clear_reward_within_due",
+                condition=Q(reward_paid_tokens=None, payout=None)
+                | Q(reward_paid_tokens__gte=0, reward_paid_tokens__lte=F("reward_due_tokens"), payout__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="clear_never_run_by_a_grader",
+                condition=Q(runner=None, runner_kind=None)
+                | (Q(runner__isnull=False, runner_kind__isnull=False) & ~Q(runner_kind="grader")),
+            ),
+            models.UniqueConstraint(
+                name="clear_one_live_per_task", fields=["winning_task"], condition=Q(state__in=LIVE)
+            ),
+        )
+        indexes = (
+            models.Index(name="clear_by_wallet", fields=["account", "-id"]),
+            models.Index(name="clear_by_pool", fields=["pool", "-cleared_at"]),
+            models.Index(name="clear_to_start", fields=["start_by"], condition=Q(state="sold")),
+            models.Index(name="clear_leased", fields=["lease_until"], condition=Q(state="running")),
+            models.Index(
+                name="clear_reward_due",
+                fields=["pool"],
+                condition=Q(reward_due_tokens__isnull=False, payout=None),
+            ),
+        )
+        triggers = (
+            pgtrigger.FSM(
+                name="clear_states_only_forwards",
+                field="state",
+                transitions=[
+                    ("sold", "running"),
+                    ("sold", "forfeited"),
+                    ("sold", "withdrawn"),
+                    ("sold", "blocked"),
+                    ("running", "finished"),
+                    ("running", "lapsed"),
+                ],
+            ),
+            laws.fixed(
+                "clear_terms_are_fixed",
+                *("slot_id", "pool_id", "round_id", "bid_id", "account_id", "winning_task_id", "runner_up_task_id"),
+                *("clearing_price_tokens", "charge_tokens", "max_price_tokens", "cleared_at"),
+            ),
+            pgtrigger.Protect(
+                name="clear_settled_once",
+                operation=pgtrigger.UpdateOf("actual_cost_tokens", "actual_impact", "payout_id"),
+                condition=(
+                    pgtrigger.Q(old__actual_cost_tokens__isnull=False)
+                    & pgtrigger.Q(old__actual_cost_tokens__df=pgtrigger.F("new__actual_cost_tokens"))
+                )
+                | (
+                    pgtrigger.Q(old__actual_impact__isnull=False)
+                    & pgtrigger.Q(old__actual_impact__df=pgtrigger.F("new__actual_impact"))
+                )
+                | (pgtrigger.Q(old__payout__isnull=False) & pgtrigger.Q(old__payout__df=pgtrigger.F("new__payout"))),
+            ),
+            pgtrigger.Protect(name="clear_never_vanishes", operation=pgtrigger.Delete),
+        )
+
+    def __str__(self) -> str:
+        """Return the slot's id."""
+        return f"clear {self.pk}"
+
+
+class AuditRun(models.Model):
+    """One pass of the audit over all books."""
+
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    passed = models.BooleanField()
+    differences = models.JSONField(default=list)
+
+    class Meta:
+        """Indexed for the last pass."""
+
+        db_table = "auction_audit_runs"
+        indexes = (models.Index(name="audit_by_time", fields=["-started_at"]),)
+
+    def __str__(self) -> str:
+        """Return the id."""
+        return f"audit {self.pk}"

@@ -1,0 +1,109 @@
+"""Who calls: people, agents and their keys; and the requests already answered."""
+
+import pgtrigger
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+
+class User(AbstractUser):
+    """A person: signs in to the admin with a password."""
+
+
+class Agent(models.Model):
+    """A program that trades, provides, grades or signals over the API. Its id and kind never change."""
+
+    class Kind(models.TextChoices):
+        """What an agent is for; its possible scopes follow from it (see `config.keys`)."""
+
+        WORKER = "worker"
+        PROVIDER = "provider"
+        GRADER = "grader"
+        EXCHANGE = "exchange"
+
+    id = models.SlugField(primary_key=True, max_length=64, help_text="Lasting name: letters, digits, - and _.")
+    kind = models.CharField(max_length=16, choices=Kind)
+    title = models.CharField(max_length=200, blank=True, default="", db_default="")
+    sponsor = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, help_text="The person who answers for it."
+    )
+    is_active = models.BooleanField(default=True, db_default=True, help_text="Inactive: every key is refused.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        """Laws: the pair (id, kind) can be referenced, so other tables can refuse a kind; it never changes."""
+
+        constraints = (
+            models.CheckConstraint(
+                name="agent_kind_known", condition=Q(kind__in=["worker", "provider", "grader", "exchange"])
+            ),
+            models.CheckConstraint(name="agent_id_is_a_slug", condition=Q(id__regex=r"^[A-Za-z0-9_-]+$")),
+            models.UniqueConstraint(name="agent_id_kind_once", fields=["id", "kind"]),
+        )
+        triggers = (pgtrigger.ReadOnly(name="agent_identity_is_fixed", fields=["id", "kind"]),)
+
+    def __str__(self) -> str:
+        """Return the agent's id."""
+        return self.id
+
+
+class AgentKey(models.Model):
+    """One bearer key of an agent. Only a digest is stored; `prefix` is its public name."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="keys")
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
+    digest = models.BinaryField(max_length=32, editable=False)
+    scopes = ArrayField(models.CharField(max_length=32))
+    label = models.CharField(max_length=100, blank=True, default="", db_default="")
+    issued_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        """Laws: a digest is a SHA-256, a key carries a scope and lives forwards; a revoked key stays so."""
+
+        constraints = (
+            models.CheckConstraint(
+                name="agent_key_expires_after_issue", condition=Q(expires_at__gt=F("created_at"))
+            ),
+            models.CheckConstraint(name="agent_key_has_scopes", condition=Q(scopes__len__gt=0)),
+        )
+        triggers = (
+            pgtrigger.ReadOnly(
+                name="agent_key_is_fixed",
+                fields=["agent", "prefix", "digest", "scopes", "created_at", "expires_at"],
+            ),
+            pgtrigger.Protect(
+                name="agent_key_stays_revoked",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__revoked_at__isnull=False, new__revoked_at__df=pgtrigger.F("old__revoked_at")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        """Return the public prefix."""
+        return self.prefix
+
+
+class IdempotentRequest(models.Model):
+    """A write that was answered: the same key with the same body gets the same answer again."""
+
+    principal = models.CharField(max_length=80)
+    key = models.CharField(max_length=200)
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of method, path and body.")
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """Law: one request per principal and key."""
+
+        constraints = (models.UniqueConstraint(name="idempotency_key_once", fields=["principal", "key"]),)
+
+    def __str__(self) -> str:
+        """Return principal and key."""
+        return f"{self.principal} {self.key}"

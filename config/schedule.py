@@ -1,0 +1,22 @@
+"""The whole timetable: what beat wakes, and how often.
+
+One tick a second runs whatever a pool or a policy says is due; cadences are columns of those, so the beat
+table only switches jobs on and off. A message nobody took before the next one is due is dropped: the
+database, not the broker, knows what remains to be done.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "auction: tick": {
+        "task": "auction.tasks.tick",
+        "schedule": timedelta(seconds=1),
+        "options": {"expires": 2},
+    },
+    "auction: audit": {
+        "task": "auction.tasks.audit_books",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 290},
+    },
+}

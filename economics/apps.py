@@ -1,0 +1,25 @@
+"""The books: wallets, the ledger of wallet tokens, and what was used."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class EconomicsConfig(AppConfig):
+    """Money and usage."""
+
+    name = "economics"
+    verbose_name = "Books"
+
+    def ready(self) -> None:
+        """Make the house's fixtures after every migrate: a flushed or new database has no others."""
+        post_migrate.connect(_make_fixtures, sender=self)
+
+
+def _make_fixtures(**options: object) -> None:
+    """Create the house accounts and the monetary policy where they are missing."""
+    if options.get("plan") and all(backwards for _migration, backwards in options["plan"]):  # type: ignore[attr-defined]
+        return
+    from economics import ledger, mint  # noqa: PLC0415 - models are not ready when this module loads
+
+    ledger.ensure_house_accounts()
+    mint.ensure_policy()

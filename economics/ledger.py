@@ -1,0 +1,219 @@
+"""The ledger: accounts, transfers between them, and holds. Balances follow the rows by a trigger."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from config.models import Agent
+from economics import errors
+from economics.models import Account, Transfer
+
+MINT = "mint"
+TREASURY = "treasury"
+
+
+class Movement(NamedTuple):
+    """A transfer to be posted; `amount` in wallet tokens, ids of accounts."""
+
+    debit: int
+    credit: int
+    amount: int
+    reason: str
+    key: str
+
+
+class Difference(NamedTuple):
+    """A disagreement between what is stored and what the rows say."""
+
+    what: str
+    stored: int
+    rebuilt: int
+
+
+def ensure_house_accounts() -> None:
+    """Create mint and treasury where they are missing."""
+    for name in (MINT, TREASURY):
+        house_account(name)
+
+
+def house_account(name: str) -> Account:
+    """Return the house's account of this name (`mint`, `treasury`, `revenue:<pool>`), opened when missing."""
+    return _opened("house", name, agent=None)
+
+
+def open_wallet(*, agent: Agent | None = None, quest: str | None = None) -> Account:
+    """Return the wallet of an agent or a quest, opened empty when missing. Refuses graders."""
+    if agent is None:
+        if not quest:
+            msg = "A wallet belongs to an agent or to a quest."
+            raise errors.InvalidTransferError(msg)
+        return _opened("quest", quest, agent=None)
+    if agent.kind == Agent.Kind.GRADER:
+        raise errors.GradersOwnNoWalletError
+    return _opened("agent", agent.id, agent=agent)
+
+
+def _opened(owner_type: str, owner_id: str, *, agent: Agent | None) -> Account:
+    wallet, _ = Account.objects.get_or_create(
+        owner_type=owner_type,
+        owner_id=owner_id,
+        defaults={"agent": agent, "agent_kind": agent.kind if agent else None},
+    )
+    return wallet
+
+
+@transaction.atomic
+def post(  # noqa: PLR0913 - a transfer has this many parts
+    *,
+    debit: int,
+    credit: int,
+    amount: int,
+    reason: str,
+    key: str,
+    now: datetime,
+    memo: str = "",
+    reverses: Transfer | None = None,
+) -> Transfer:
+    """Move `amount` wallet tokens (> 0) from account `debit` to account `credit`, once per `key`.
+
+    The same key with the same parts returns the first transfer; with others it is refused, as is an amount above
+    what the debit account has available (the mint excepted).
+    """
+    if amount <= 0 or debit == credit or not key:
+        raise errors.InvalidTransferError
+    accounts = {a.pk: a for a in locked([debit, credit])}
+    if len(accounts) != 2:  # noqa: PLR2004 - a transfer has two sides
+        msg = "There is no such account."
+        raise errors.InvalidTransferError(msg)
+    if existing := Transfer.objects.filter(key=key).first():
+        return _same(existing, Movement(debit, credit, amount, reason, key))
+    payer = accounts[debit]
+    if str(payer) != f"house:{MINT}" and payer.available < amount:
+        raise errors.InsufficientTokensError(available=payer.available, asked=amount)
+    return Transfer.objects.create(
+        debit_account_id=debit,
+        credit_account_id=credit,
+        amount=amount,
+        reason=reason,
+        key=key,
+        memo=memo,
+        reverses=reverses,
+        created_at=now,
+    )
+
+
+def _same(existing: Transfer, asked: Movement) -> Transfer:
+    stored = Movement(
+        existing.debit_account_id, existing.credit_account_id, existing.amount, existing.reason, existing.key
+    )
+    if stored != asked:
+        raise errors.TransferKeyReusedError(key=asked.key)
+    return existing
+
+
+def post_many(movements: Sequence[Movement], *, now: datetime) -> int:
+    """Post all in one statement and return how many were new; a key posted before is left as it is.
+
+    Zero amounts write no row. The caller holds the accounts (or lets the ledger's trigger lock them in order) and
+    knows that they suffice; otherwise PostgreSQL refuses the whole statement.
+    """
+    wanted = [m for m in movements if m.amount]
+    if not wanted:
+        return 0
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO token_ledger (debit_account_id, credit_account_id, amount, reason, key, created_at)
+            SELECT m.*, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS m
+            ON CONFLICT (key) DO NOTHING
+            """,
+            [now, *columns],
+        )
+        return cursor.rowcount
+
+
+@transaction.atomic
+def reverse(transfer: Transfer, *, now: datetime, memo: str) -> Transfer:
+    """Move the tokens of a transfer back, once; refused when the receiver no longer has them available."""
+    if Transfer.objects.filter(reverses=transfer).exists():
+        raise errors.AlreadyReversedError(key=transfer.key)
+    return post(
+        debit=transfer.credit_account_id,
+        credit=transfer.debit_account_id,
+        amount=transfer.amount,
+        reason="reversal",
+        key=f"reversal:{transfer.key}",
+        now=now,
+        memo=memo,
+        reverses=transfer,
+    )
+
+
+def grant(*, account: Account, amount: int, key: str, now: datetime, memo: str) -> Transfer:
+    """Mint `amount` wallet tokens into an account: an opening balance or a grant, with its reason in `memo`."""
+    mint = house_account(MINT)
+    return post(debit=mint.pk, credit=account.pk, amount=amount, reason="grant", key=key, now=now, memo=memo)
+
+
+def locked(ids: Iterable[int]) -> list[Account]:
+    """Return these accounts locked in the house's order: wallets by id, revenue, treasury, mint."""
+    return list(
+        Account.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("lock_rank", "pk")
+    )
+
+
+def release_holds(amounts: dict[int, int]) -> None:
+    """Make held tokens available again: `amounts` maps account ids to wallet tokens. All or none."""
+    due = {account: amount for account, amount in amounts.items() if amount}
+    if not due:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS d(id, amount)),
+                 wallet AS (SELECT id FROM token_accounts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE)
+            UPDATE token_accounts a SET held = a.held - due.amount
+              FROM wallet JOIN due USING (id) WHERE a.id = wallet.id
+            """,
+            [list(due), list(due.values()), list(due)],
+        )
+        if cursor.rowcount != len(due):
+            msg = "A hold names an account that does not exist."
+            raise errors.InvalidTransferError(msg)
+
+
+def supply() -> int:
+    """Return the wallet tokens outside the mint."""
+    balance = Account.objects.filter(owner_type="house", owner_id=MINT).values_list("balance", flat=True)
+    return -(balance.first() or 0)
+
+
+def differences() -> list[Difference]:
+    """Rebuild every balance from the transfers and return where the stored one disagrees, conservation first.
+
+    Read in one REPEATABLE READ snapshot by the caller: then it is never wrong on a busy system.
+    """
+    found: list[Difference] = []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(sum(balance), 0)::bigint FROM token_accounts")
+        total = cursor.fetchone()[0]
+        if total:
+            found.append(Difference("sum of all balances", total, 0))
+        cursor.execute(
+            """
+            WITH legs AS (SELECT debit_account_id AS id, -sum(amount) AS delta FROM token_ledger GROUP BY 1
+                          UNION ALL SELECT credit_account_id, sum(amount) FROM token_ledger GROUP BY 1),
+                 rebuilt AS (SELECT id, sum(delta)::bigint AS balance FROM legs GROUP BY id)
+            SELECT a.id, a.owner_type, a.owner_id, a.balance, coalesce(r.balance, 0)
+              FROM token_accounts a LEFT JOIN rebuilt r USING (id)
+             WHERE a.balance <> coalesce(r.balance, 0) ORDER BY a.id
+            """
+        )
+        found += [
+            Difference(f"balance of account {pk} ({owner}:{name})", stored, rebuilt)
+            for pk, owner, name, stored, rebuilt in cursor.fetchall()
+        ]
+    return found
