@@ -1,0 +1,149 @@
+"""PostgreSQL for tests: a cluster of their own, a migrated template in it, and clones of that."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from config import embedded, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPLATE: Final = "migrated"
+PREFIX: Final = "economy-tests-"
+DEBIAN_PROGRAMS: Final = "/usr/lib/postgresql/{version}/bin"
+OF_THE_WHEEL: Final = {16, 18}
+
+
+def version() -> int:
+    """Return the PostgreSQL version under test: `PG=15`, `PG=16`, or the default 18."""
+    return int(os.environ.get("PG") or 18)
+
+
+class ScratchCluster:
+    """A cluster in a temporary folder that is gone when it stops; `durable` as for `make up`."""
+
+    def __init__(self, *, durable: bool) -> None:
+        """Choose the folder and describe the cluster; nothing runs yet."""
+        _sweep()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._folder.chmod(0o755)  # as root the server is another user and its files lie below
+        number = version()
+        programs = None if number in OF_THE_WHEEL else Path(DEBIAN_PROGRAMS.format(version=number))
+        if programs is not None and not programs.is_dir():
+            message = f"PostgreSQL {number} is not installed: apt-get install postgresql-{number}"
+            raise processes.CannotStartError(message)
+        self._cluster = embedded.Cluster(
+            self._folder / "data",
+            version=number,
+            durable=durable,
+            bin_dir=programs,
+            root_base=self._folder / "homes",
+        )
+
+    def start(self) -> Self:
+        """Start it; `url` is then the address of its empty database."""
+        self._cluster.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop it and remove every trace."""
+        self._cluster.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop it and remove every trace."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of its empty database."""
+        return self._cluster.url
+
+
+def _sweep() -> None:
+    """Remove the folders of test runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and processes.start_time(int(pid)) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def url_of(server: str, database: str) -> str:
+    """Return a server's address with another database in it."""
+    return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+
+
+@contextlib.contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """Make Django's default connection, and programs started meanwhile, use another database."""
+    from django.db import connections  # noqa: PLC0415 - settings need the cluster's address first
+
+    settings = connections.settings["default"]
+    before = {name: settings[name] for name in ("NAME", "HOST")}, os.environ.get("DATABASE_URL")
+    parts = urlsplit(url)
+    connections.close_all()
+    settings |= {"NAME": parts.path[1:], "HOST": parse_qs(parts.query)["host"][0]}
+    os.environ["DATABASE_URL"] = url
+    try:
+        yield
+    finally:
+        connections.close_all()
+        settings |= before[0]
+        os.environ["DATABASE_URL"] = before[1] or ""
+
+
+def migrate(server: str) -> None:
+    """Make the migrated template of a server, unless some process has done so."""
+    from django.core.management import call_command  # noqa: PLC0415 - as above
+
+    folder = Path(parse_qs(urlsplit(server).query)["host"][0])
+    with (folder.parent / "template.lock").open("w") as guard, _administer(server) as session:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
+            return
+        unfinished = sql.Identifier(f"{TEMPLATE}_new")
+        session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(unfinished))
+        session.execute(sql.SQL("CREATE DATABASE {}").format(unfinished))
+        with pointed_at(url_of(server, f"{TEMPLATE}_new")):
+            call_command("migrate", verbosity=0, interactive=False)
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        session.execute(rename.format(unfinished, sql.Identifier(TEMPLATE)))
+
+
+_numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def clone(server: str) -> Iterator[str]:
+    """Give a fresh copy of the migrated template, dropped afterwards; yields its address."""
+    migrate(server)
+    name = f"clone_{os.getpid()}_{next(_numbers)}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    with _administer(server) as session:
+        session.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+    try:
+        yield url_of(server, name)
+    finally:
+        with _administer(server) as session:
+            session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _administer(server: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Connect beside the databases in question, each statement by itself."""
+    return psycopg.connect(url_of(server, "postgres"), autocommit=True)
