@@ -79,7 +79,7 @@ def clear(bids: Sequence[Bid], asks: Sequence[Ask], rule: Rule) -> Result:
     market_price = max([offered[wins - 1].price, *map(_price, losers[:1])])
     winners = _in_order(book[:wins], "placed_at", "id")
     dealt = _in_order(offered[:wins], "available_at", "slot_id")
-    if rule is Rule.UNIFORM:
+    if rule == Rule.UNIFORM:
         charges = [market_price] * wins
     else:
         charges = _displaced_numbers(winners, dealt, losers)
@@ -109,7 +109,7 @@ def frontier_is_complete(prefix: Sequence[Bid], asks: Sequence[Ask], rule: Rule)
     # has been passed. Where no bid wins there is nothing left to show.
     if any(losing == lost[owner] for owner in won):
         return False
-    if rule is Rule.UNIFORM:
+    if rule == Rule.UNIFORM:
         return True
     # What follows is at most the last price, so numbers of at least that cannot be displaced.
     last_price = prefix[-1].price
@@ -134,9 +134,7 @@ def _count_wins(book: Sequence[Bid], offered: Sequence[Ask]) -> int:
     return bisect_left(pairs, x=True, key=lambda i: book[i].price < offered[i].price)
 
 
-def _displaced_numbers(
-    winners: Sequence[Bid], dealt: Sequence[Ask], losers: Sequence[Bid]
-) -> list[int]:
+def _displaced_numbers(winners: Sequence[Bid], dealt: Sequence[Ask], losers: Sequence[Bid]) -> list[int]:
     """Charge each owner the highest losing numbers of others, the highest on its dearest ask.
 
     Equal asks are charged in deal order. Every owner skips its own losing bids only, each of them

@@ -65,6 +65,11 @@ def cycle_start(pool: Pool, now: datetime) -> datetime:
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=UTC)
 
 
+def is_due(pool: Pool, now: datetime) -> bool:
+    """Tell whether the cycle of `now` has had no round yet."""
+    return pool.last_cycle_at is None or cycle_start(pool, now) > pool.last_cycle_at
+
+
 def moment(pool: Pool, now: datetime) -> datetime:
     """Return the time of a deed done under the pool's lock: never before the last round, whatever a clock says."""
     return now if pool.last_round_at is None else max(now, pool.last_round_at + _TICK)

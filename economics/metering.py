@@ -9,14 +9,12 @@ from economics.models import Usage
 
 
 def record_slot_remainder(  # noqa: PLR0913 - a usage row has this many parts
-    *, slot_id: str, actual_cost_tokens: int, entity_type: str, entity_id: str, agent_id: str, model: str, now: datetime
+    *, slot_id: str, remainder: int, entity_type: str, entity_id: str, agent_id: str, model: str, now: datetime
 ) -> Usage | None:
     """Book what a slot used beyond what was reported for it while it ran, in LLM tokens, as one unpriced row.
 
-    The event id is the slot's, so a second settlement cannot count it twice. Nothing is booked when the reported
-    usage already covers (or passes) `actual_cost_tokens`.
+    The event id is the slot's, so a second settlement cannot count it twice. A remainder of 0 or less books nothing.
     """
-    remainder = actual_cost_tokens - reported_for_slot(slot_id)
     if remainder <= 0:
         return None
     return Usage.objects.create(

@@ -1,0 +1,402 @@
+"""The order book: bids placed, cancelled and expired, and what it looks like from outside."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, connection, transaction
+
+from auction import errors, pools
+from auction.models import Bid, Pool, Task
+from config.errors import RefusedError, RetryableError
+from economics import ledger
+
+MOST_IN_A_BATCH = 1_000
+LARGEST = 2**63 - 1
+_EXPIRE_AT_ONCE = 10_000
+
+# Two statements in one round trip: the second one's snapshot is taken when the lock is held, so the bid's time
+# lies after the last round and the round after it sees the bid. Hold and bid are one statement: the wallet's row
+# is locked, checked and charged at once.
+_PLACE = """
+SELECT pg_advisory_xact_lock_shared(%(lock)s, id::int) FROM auction_pools WHERE name = %(pool)s;
+WITH offer AS (
+    SELECT t.id AS task_id, t.wallet_id, p.id AS pool_id, m.placed_at
+      FROM auction_tasks t, auction_pools p,
+           LATERAL (SELECT greatest(%(now)s, p.last_round_at + interval '1 microsecond') AS placed_at) m
+     WHERE t.id = %(task)s AND t.wallet_id = %(wallet)s AND t.state = 'open'
+       AND p.name = %(pool)s AND p.mode <> 'stopped' AND %(price)s BETWEEN p.min_bid_tokens AND p.max_bid_tokens
+       AND %(ttl)s > m.placed_at AND %(ttl)s <= m.placed_at + p.max_ttl_seconds * interval '1 second'
+       AND NOT EXISTS (SELECT FROM compute_auction_bids b WHERE b.task_id = t.id AND b.status = 'open')
+       FOR SHARE OF t
+), hold AS (
+    UPDATE token_accounts a SET held = a.held + %(price)s
+      FROM offer WHERE a.id = offer.wallet_id AND a.balance - a.held >= %(price)s
+    RETURNING a.owner_id
+)
+INSERT INTO compute_auction_bids (pool_id, task_id, account_id, bidder_id, max_price_tokens, expected_value_usd,
+                                  time_in_force, placed_at, ttl_at)
+SELECT pool_id, task_id, wallet_id, owner_id, %(price)s, %(value)s, %(tif)s, placed_at, %(ttl)s FROM offer, hold
+RETURNING id, pool_id, bidder_id, placed_at
+"""
+
+_JUDGE_BATCH = """
+WITH task AS MATERIALIZED (
+    SELECT id, wallet_id, state FROM auction_tasks WHERE id = ANY(%(tasks)s::text[]) ORDER BY id FOR SHARE
+)
+SELECT CASE WHEN t.id IS NULL THEN 'unknown_task'
+            WHEN t.wallet_id <> %(wallet)s::bigint THEN 'not_your_task'
+            WHEN t.state <> 'open' THEN 'task_not_open'
+            WHEN EXISTS (SELECT FROM compute_auction_bids b WHERE b.task_id = t.id AND b.status = 'open')
+                 THEN 'task_has_open_bid' END,
+       t.wallet_id
+  FROM unnest(%(tasks)s::text[]) WITH ORDINALITY AS asked(id, place) LEFT JOIN task t ON t.id = asked.id
+ ORDER BY place
+"""
+
+_PLACE_BATCH = """
+WITH accepted AS (
+    SELECT * FROM unnest(%(tasks)s::text[], %(wallets)s::bigint[], %(prices)s::bigint[], %(values)s::numeric[],
+                         %(tifs)s::text[], %(ttls)s::timestamptz[])
+             AS o(task_id, wallet_id, price, value, tif, ttl_at)
+), hold AS (
+    UPDATE token_accounts a SET held = a.held + due.total
+      FROM (SELECT wallet_id, sum(price)::bigint AS total FROM accepted GROUP BY wallet_id) due
+     WHERE a.id = due.wallet_id
+    RETURNING a.id, a.owner_id
+)
+INSERT INTO compute_auction_bids (pool_id, task_id, account_id, bidder_id, max_price_tokens, expected_value_usd,
+                                  time_in_force, placed_at, ttl_at)
+SELECT %(pool)s, task_id, wallet_id, owner_id, price, value, tif, %(at)s, ttl_at
+  FROM accepted JOIN hold ON hold.id = accepted.wallet_id
+RETURNING task_id, id
+"""
+
+
+class Offer(NamedTuple):
+    """One bid of a batch; `max_price_tokens` in wallet tokens."""
+
+    task_id: str
+    max_price_tokens: int
+    ttl_at: datetime
+    expected_value_usd: Decimal = Decimal(0)
+    time_in_force: str = Bid.TimeInForce.ROUND
+
+
+class Placed(NamedTuple):
+    """What became of one bid of a batch: its id, or the code of the refusal."""
+
+    task_id: str
+    bid_id: int | None
+    refusal: type[RefusedError] | None
+
+
+def place_bid(  # noqa: PLR0913 - a bid has this many terms
+    *,
+    wallet: int,
+    task_id: str,
+    max_price_tokens: int,
+    ttl_at: datetime,
+    now: datetime,
+    expected_value_usd: Decimal = Decimal(0),
+    time_in_force: str = Bid.TimeInForce.ROUND,
+    pool: str = pools.DEFAULT,
+) -> Bid:
+    """Bid `max_price_tokens` of a wallet (account id) for a slot of the pool, for one of its open tasks.
+
+    The full price is held in the statement that checks it is available. The bid's time is taken under the pool's
+    lock. Refuses an unknown pool or task, another owner's task, one that is not open or has an open bid, a price
+    or a ttl_at out of bounds, a stopped pool, a wallet with too little available.
+    """
+    _check_price(max_price_tokens)
+    terms = {
+        "lock": pools.LOCK_CLASS,
+        "pool": pool,
+        "wallet": wallet,
+        "task": task_id,
+        "price": max_price_tokens,
+        "value": expected_value_usd,
+        "tif": time_in_force,
+        "ttl": ttl_at,
+        "now": now,
+    }
+    with transaction.atomic(savepoint=False):
+        row = _placed(terms)
+        if row is None:
+            raise _refusal(terms)
+    pk, pool_id, bidder_id, placed_at = row
+    return Bid(
+        pk=pk,
+        pool_id=pool_id,
+        task_id=task_id,
+        account_id=wallet,
+        bidder_id=bidder_id,
+        max_price_tokens=max_price_tokens,
+        expected_value_usd=expected_value_usd,
+        time_in_force=time_in_force,
+        placed_at=placed_at,
+        ttl_at=ttl_at,
+        status=Bid.Status.OPEN,
+    )
+
+
+def _placed(terms: Mapping[str, Any]) -> tuple[int, int, str, datetime] | None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_PLACE, terms)
+            cursor.nextset()
+            row: tuple[int, int, str, datetime] | None = cursor.fetchone()
+            return row
+    except IntegrityError as error:
+        raise _lost_race(error) from error
+
+
+def _lost_race(error: IntegrityError) -> RefusedError:
+    """Say what a broken law means: another bid for the task came first; anything else is a defect, shown as it is."""
+    if "bid_one_open_per_task" in str(error):
+        return errors.TaskHasOpenBidError()
+    raise error
+
+
+def _check_price(price: int) -> None:
+    if not 1 <= price <= LARGEST:
+        msg = "max_price_tokens must be a whole number of wallet tokens, 1 or more."
+        raise errors.PriceOutOfBoundsError(msg, pointer="/max_price_tokens")
+
+
+def _refusal(terms: Mapping[str, Any]) -> RefusedError:
+    """Find out why nothing was placed. Only after the fact: the way that succeeds does not pay for it."""
+    pool = pools.get(terms["pool"])
+    task = Task.objects.filter(pk=terms["task"]).first()
+    if task is None:
+        return errors.UnknownTaskError(pointer="/task_id", task_id=terms["task"])
+    if task.wallet_id != terms["wallet"]:
+        return errors.NotYourTaskError(pointer="/task_id", task_id=task.pk)
+    if pool.mode == Pool.Mode.STOPPED:
+        return errors.PoolStoppedError(pool=pool.name)
+    if refusal := _out_of_bounds(pool, terms["price"], terms["ttl"], pools.moment(pool, terms["now"])):
+        return refusal
+    if task.state != Task.State.OPEN:
+        return errors.TaskNotOpenError(task_id=task.pk, state=task.state)
+    if Bid.objects.filter(task=task, status=Bid.Status.OPEN).exists():
+        return errors.TaskHasOpenBidError(task_id=task.pk)
+    (account,) = ledger.locked([task.wallet_id])
+    if account.available < terms["price"]:
+        return errors.InsufficientTokensError(available=account.available, asked=terms["price"])
+    return RetryableError("Somebody else moved in between; nothing was written. Ask again.")
+
+
+def _out_of_bounds(pool: Pool, price: int, ttl_at: datetime, placed_at: datetime) -> RefusedError | None:
+    if not pool.min_bid_tokens <= price <= pool.max_bid_tokens:
+        return errors.PriceOutOfBoundsError(
+            pointer="/max_price_tokens", least=pool.min_bid_tokens, most=pool.max_bid_tokens
+        )
+    ahead = (ttl_at - placed_at).total_seconds()
+    if not 0 < ahead <= pool.max_ttl_seconds:
+        return errors.TtlOutOfBoundsError(
+            pointer="/ttl_at", now=placed_at.isoformat(), max_ttl_seconds=pool.max_ttl_seconds
+        )
+    return None
+
+
+@transaction.atomic(savepoint=False)
+def place_bids(
+    offers: Sequence[Offer], *, now: datetime, wallet: int | None = None, pool: str = pools.DEFAULT
+) -> list[Placed]:
+    """Place up to 1,000 bids in one statement and return what became of each, in the order given.
+
+    With `wallet` only that wallet's tasks are taken; without, each bid is of its task's wallet. In the order given
+    a bid that its wallet cannot cover is refused and later ones that fit are taken. Items are refused with the
+    codes of `place_bid`; only the whole batch is refused for a stopped or unknown pool or a wrong size.
+    """
+    if not 1 <= len(offers) <= MOST_IN_A_BATCH:
+        raise errors.BatchTooLargeError(size=len(offers), most=MOST_IN_A_BATCH)
+    book = pools.lock_shared(pool)
+    if book.mode == Pool.Mode.STOPPED:
+        raise errors.PoolStoppedError(pool=pool)
+    at = pools.moment(book, now)
+    judged = _judged(offers, wallet)
+    refusals = [_item_refusal(book, at, *pair) for pair in zip(offers, judged, strict=True)]
+    for place, offer in _repeated(offers):
+        refusals[place] = refusals[place] or errors.TaskRepeatedError
+    wallets = [owner for _code, owner in judged]
+    accounts = {a.pk: a.available for a in ledger.locked(w for w, no in zip(wallets, refusals, strict=True) if w and not no)}
+    accepted: list[int] = []
+    for place, offer in enumerate(offers):
+        owner = wallets[place]
+        if refusals[place] or owner is None:
+            continue
+        if accounts[owner] < offer.max_price_tokens:
+            refusals[place] = errors.InsufficientTokensError
+        else:
+            accounts[owner] -= offer.max_price_tokens
+            accepted.append(place)
+    ids = _insert([(offers[place], wallets[place]) for place in accepted], book, at)
+    return [
+        Placed(offer.task_id, None if no else ids[offer.task_id], no)
+        for offer, no in zip(offers, refusals, strict=True)
+    ]
+
+
+_BY_CODE: dict[str, type[RefusedError]] = {
+    e.code: e
+    for e in (errors.UnknownTaskError, errors.NotYourTaskError, errors.TaskNotOpenError, errors.TaskHasOpenBidError)
+}
+
+
+def _judged(offers: Sequence[Offer], wallet: int | None) -> list[tuple[str | None, int | None]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGE_BATCH, {"tasks": [o.task_id for o in offers], "wallet": wallet})
+        return cursor.fetchall()
+
+
+def _item_refusal(
+    pool: Pool, at: datetime, offer: Offer, judged: tuple[str | None, int | None]
+) -> type[RefusedError] | None:
+    code, _owner = judged
+    if code:
+        return _BY_CODE[code]
+    refusal = _out_of_bounds(pool, offer.max_price_tokens, offer.ttl_at, at)
+    return type(refusal) if refusal else None
+
+
+def _repeated(offers: Sequence[Offer]) -> list[tuple[int, Offer]]:
+    if len({offer.task_id for offer in offers}) == len(offers):
+        return []
+    seen: Counter[str] = Counter()
+    again = []
+    for place, offer in enumerate(offers):
+        if seen[offer.task_id]:
+            again.append((place, offer))
+        seen[offer.task_id] += 1
+    return again
+
+
+def _insert(accepted: list[tuple[Offer, int | None]], pool: Pool, at: datetime) -> dict[str, int]:
+    if not accepted:
+        return {}
+    bids = [offer for offer, _wallet in accepted]
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                _PLACE_BATCH,
+                {
+                    "pool": pool.pk,
+                    "at": at,
+                    "tasks": [o.task_id for o in bids],
+                    "wallets": [w for _offer, w in accepted],
+                    "prices": [o.max_price_tokens for o in bids],
+                    "values": [o.expected_value_usd for o in bids],
+                    "tifs": [str(o.time_in_force) for o in bids],
+                    "ttls": [o.ttl_at for o in bids],
+                },
+            )
+        except IntegrityError as error:
+            raise RetryableError(str(_lost_race(error))) from error
+        return dict(cursor.fetchall())
+
+
+@transaction.atomic
+def cancel_bid(bid_id: int, *, wallet: int, now: datetime) -> Bid:
+    """Take an open bid of this wallet back and release its hold whole. Cancelling twice is the same as once.
+
+    Refuses a bid that is not the wallet's, and one that has won, lost or expired.
+    """
+    bid = Bid.objects.select_related("pool").filter(pk=bid_id, account_id=wallet).first()
+    if bid is None:
+        raise errors.UnknownBidError(bid_id=bid_id)
+    withdraw_bid(bid, now=now)
+    bid.refresh_from_db()
+    if bid.status != Bid.Status.CANCELLED:
+        raise errors.BidNotOpenError(bid_id=bid_id, status=bid.status)
+    return bid
+
+
+def withdraw_bid(bid: Bid, *, now: datetime) -> bool:
+    """Close a bid that is still open as cancelled and release its hold; return whether it was still open."""
+    pool = pools.lock_shared(bid.pool.name)
+    closed = Bid.objects.filter(pk=bid.pk, status=Bid.Status.OPEN).update(
+        status=Bid.Status.CANCELLED, closed_at=pools.moment(pool, now)
+    )
+    if closed:
+        ledger.release_holds({bid.account_id: bid.max_price_tokens})
+    return bool(closed)
+
+
+def refund_unfilled(*, now: datetime, pool: str | None = None) -> int:
+    """Expire every open bid whose `ttl_at` has come and release its hold whole; return how many.
+
+    In batches of 10,000, so that neither placement nor clearing waits long; a bid somebody else is just closing
+    is left to them.
+    """
+    names = [pool] if pool else list(Pool.objects.order_by("name").values_list("name", flat=True))
+    return sum(_expire_pool(name, now) for name in names)
+
+
+def _expire_pool(name: str, now: datetime) -> int:
+    total = 0
+    while True:
+        with transaction.atomic():
+            book = pools.lock_shared(name)
+            expired = _expired(book, now)
+        total += expired
+        if expired < _EXPIRE_AT_ONCE:
+            return total
+
+
+def _expired(pool: Pool, now: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH due AS (SELECT id FROM compute_auction_bids
+                          WHERE pool_id = %s AND status = 'open' AND time_in_force IN ('round', 'gtd') AND ttl_at <= %s
+                          LIMIT %s FOR NO KEY UPDATE SKIP LOCKED),
+                 gone AS (UPDATE compute_auction_bids b SET status = 'expired', closed_at = %s
+                            FROM due WHERE b.id = due.id RETURNING b.account_id, b.max_price_tokens)
+            SELECT account_id, sum(max_price_tokens)::bigint, count(*) FROM gone GROUP BY account_id
+            """,
+            [pool.pk, now, _EXPIRE_AT_ONCE, pools.moment(pool, now)],
+        )
+        rows = cursor.fetchall()
+    ledger.release_holds({account: held for account, held, _count in rows})
+    return sum(count for _account, _held, count in rows)
+
+
+def get_order_book(*, now: datetime, pool: str = pools.DEFAULT, limit: int = 100) -> dict[str, list[dict[str, Any]]]:
+    """Return the book's depth at `now`: `bids` by price level, best first, and `asks`, cheapest first.
+
+    A bid level is `{price_tokens, count, cumulative}`; an ask `{slot_id, available_at, ask_tokens}`. At most
+    `limit` rows of each. Nobody's name is in it.
+    """
+    book = pools.get(pool)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT b.max_price_tokens, count(*) FROM compute_auction_bids b JOIN auction_tasks t ON t.id = b.task_id
+             WHERE b.pool_id = %s AND b.status = 'open' AND b.ttl_at > %s AND b.placed_at <= %s AND t.state = 'open'
+             GROUP BY 1 ORDER BY 1 DESC LIMIT %s
+            """,
+            [book.pk, now, now, limit],
+        )
+        levels = cursor.fetchall()
+        cursor.execute(
+            """
+            SELECT id, available_at, greatest(reserve_tokens, %s) AS ask FROM auction_slots
+             WHERE pool_id = %s AND state = 'open' AND (offer_until IS NULL OR offer_until > %s)
+             ORDER BY ask, available_at, id LIMIT %s
+            """,
+            [book.reserve_tokens, book.pk, now, limit],
+        )
+        asks = cursor.fetchall()
+    running = 0
+    bids = []
+    for price, count in islice(levels, limit):
+        running += count
+        bids.append({"price_tokens": price, "count": count, "cumulative": running})
+    return {
+        "bids": bids,
+        "asks": [{"slot_id": slot, "available_at": at, "ask_tokens": ask} for slot, at, ask in asks],
+    }

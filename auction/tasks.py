@@ -1,0 +1,24 @@
+"""What beat wakes: each job asks the database what is due and calls one deed for it."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from auction import audit, cycle
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def tick() -> None:
+    """Run whatever a pool or policy says is due."""
+    cycle.run_due(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def audit_books() -> None:
+    """Audit the books and store the pass."""
+    run = audit.audit(now=timezone.now())
+    if not run.passed:
+        log.error("The audit found %d differences: %s", len(run.differences), run.differences[:10])
