@@ -79,9 +79,8 @@ def clear(bids: Sequence[Bid], asks: Sequence[Ask], rule: Rule) -> Result:
     market_price = max([offered[wins - 1].price, *map(_price, losers[:1])])
     winners = _in_order(book[:wins], "placed_at", "id")
     dealt = _in_order(offered[:wins], "available_at", "slot_id")
-    if rule == Rule.UNIFORM:
-        charges = [market_price] * wins
-    else:
+    charges = [market_price] * wins
+    if rule == Rule.VICKREY:
         charges = _displaced_numbers(winners, dealt, losers)
     first, first_id, second_id = _runners_up(losers)
     awards = tuple(
