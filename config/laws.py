@@ -1,21 +1,67 @@
-"""Triggers that more than one table needs: columns that never change, rows that are never truncated."""
+"""Laws as triggers, for what a constraint cannot say: what never changes, only moves forwards, or stays.
+
+A broken law is a check violation that carries the law's name, as a constraint's is.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any
 
 import pgtrigger
 
 
 def fixed(name: str, *columns: str) -> pgtrigger.Trigger:
     """Refuse any change of these columns. It fires only when an UPDATE names one, so hot updates do not pay for it."""
-    return pgtrigger.Protect(
-        name=name, operation=pgtrigger.UpdateOf(*columns), condition=pgtrigger.AnyChange(*columns)
+    return _refuse(name, "never changes", operation=pgtrigger.UpdateOf(*columns), condition=pgtrigger.AnyChange(*columns))
+
+
+def forwards(name: str, column: str, steps: Iterable[tuple[str, str]]) -> pgtrigger.Trigger:
+    """Refuse every change of a state column but these steps (from, to).
+
+    The condition is part of the trigger, so an allowed step calls no function.
+    """
+    allowed = reduce(or_, (pgtrigger.Q(**{f"old__{column}": old, f"new__{column}": new}) for old, new in steps))
+    changed = pgtrigger.Q(**{f"old__{column}__df": pgtrigger.F(f"new__{column}")})
+    return _refuse(name, "has no such step", operation=pgtrigger.UpdateOf(column), condition=changed & ~allowed)
+
+
+def once(name: str, *columns: str) -> pgtrigger.Trigger:
+    """Refuse to change any of these columns once it has a value."""
+    changed = (
+        pgtrigger.Q(**{f"old__{column}__isnull": False, f"old__{column}__df": pgtrigger.F(f"new__{column}")})
+        for column in columns
     )
+    return _refuse(
+        name, "is written once", operation=pgtrigger.UpdateOf(*columns), condition=reduce(or_, changed)
+    )
+
+
+def unchanged(name: str) -> pgtrigger.Trigger:
+    """Refuse every UPDATE of a row."""
+    return _refuse(name, "never changes", operation=pgtrigger.Update)
+
+
+def kept(name: str, condition: Any = None) -> pgtrigger.Trigger:  # noqa: ANN401 - pgtrigger's Q or nothing
+    """Refuse every DELETE of a row (that meets the condition)."""
+    return _refuse(name, "never vanishes", operation=pgtrigger.Delete, condition=condition)
 
 
 def never_truncated(name: str) -> pgtrigger.Trigger:
     """Refuse TRUNCATE, which row triggers do not see."""
-    return pgtrigger.Trigger(
-        name=name,
-        level=pgtrigger.Statement,
-        when=pgtrigger.Before,
-        operation=pgtrigger.Truncate,
-        func="RAISE EXCEPTION 'the rows of % never vanish', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';",
-    )
+    return _refuse(name, "never vanishes", operation=pgtrigger.Truncate, level=pgtrigger.Statement)
+
+
+def append_only(name: str) -> tuple[pgtrigger.Trigger, ...]:
+    """Refuse UPDATE, DELETE and TRUNCATE: rows are added and stay as they are."""
+    return unchanged(f"{name}_never_changes"), kept(f"{name}_never_vanishes"), never_truncated(f"{name}_never_truncated")
+
+
+def refusal(name: str, sentence: str) -> str:
+    """Return the PL/pgSQL statement that refuses a change in the name of a law."""
+    return f"RAISE EXCEPTION '{sentence}' USING ERRCODE = 'check_violation', CONSTRAINT = '{name}', TABLE = TG_TABLE_NAME;"
+
+
+def _refuse(name: str, what: str, **when: Any) -> pgtrigger.Trigger:  # noqa: ANN401 - pgtrigger's own arguments
+    sentence = f"law {name}: what it protects {what}"
+    return pgtrigger.Trigger(name=name, when=pgtrigger.Before, func=refusal(name, sentence), **when)

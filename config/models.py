@@ -1,11 +1,12 @@
 """Who calls: people, agents and their keys; and the requests already answered."""
 
-import pgtrigger
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+
+from config import laws
 
 
 class User(AbstractUser):
@@ -42,7 +43,7 @@ class Agent(models.Model):
             models.CheckConstraint(name="agent_id_is_a_slug", condition=Q(id__regex=r"^[A-Za-z0-9_-]+$")),
             models.UniqueConstraint(name="agent_id_kind_once", fields=["id", "kind"]),
         )
-        triggers = (pgtrigger.ReadOnly(name="agent_identity_is_fixed", fields=["id", "kind"]),)
+        triggers = (laws.fixed("agent_identity_is_fixed", "id", "kind"),)
 
     def __str__(self) -> str:
         """Return the agent's id."""
@@ -73,15 +74,11 @@ class AgentKey(models.Model):
             models.CheckConstraint(name="agent_key_has_scopes", condition=Q(scopes__len__gt=0)),
         )
         triggers = (
-            pgtrigger.ReadOnly(
-                name="agent_key_is_fixed",
-                fields=["agent", "prefix", "digest", "scopes", "created_at", "expires_at"],
+            laws.fixed(
+                "agent_key_is_fixed",
+                *("id", "agent_id", "prefix", "digest", "scopes", "created_at", "expires_at"),
             ),
-            pgtrigger.Protect(
-                name="agent_key_stays_revoked",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__revoked_at__isnull=False, new__revoked_at__df=pgtrigger.F("old__revoked_at")),
-            ),
+            laws.once("agent_key_stays_revoked", "revoked_at"),
         )
 
     def __str__(self) -> str:

@@ -195,10 +195,10 @@ class Slot(models.Model):
             models.Index(name="slot_offer_ends", fields=["offer_until"], condition=Q(state="open")),
         )
         triggers = (
-            pgtrigger.FSM(
-                name="slot_states_only_forwards",
-                field="state",
-                transitions=[("open", "sold"), ("open", "given"), ("open", "withdrawn"), ("open", "expired")],
+            laws.forwards(
+                "slot_states_only_forwards",
+                "state",
+                [("open", "sold"), ("open", "given"), ("open", "withdrawn"), ("open", "expired")],
             ),
         )
 
@@ -252,10 +252,10 @@ class Task(models.Model):
         )
         indexes = (models.Index(name="task_by_wallet", fields=["wallet", "state"]),)
         triggers = (
-            pgtrigger.FSM(
-                name="task_states_only_forwards",
-                field="state",
-                transitions=[("open", "taken"), ("taken", "open"), ("taken", "done"), ("open", "cancelled")],
+            laws.forwards(
+                "task_states_only_forwards",
+                "state",
+                [("open", "taken"), ("taken", "open"), ("taken", "done"), ("open", "cancelled")],
             ),
             laws.fixed("task_owner_is_fixed", "id", "wallet_id"),
         )
@@ -341,16 +341,12 @@ class Bid(models.Model):
                 *("id", "pool_id", "task_id", "account_id", "bidder_id"),
                 *("max_price_tokens", "placed_at", "ttl_at", "time_in_force"),
             ),
-            pgtrigger.Protect(
-                name="bid_states_only_forwards",
-                operation=pgtrigger.UpdateOf("status"),
-                condition=pgtrigger.Q(old__status__df=pgtrigger.F("new__status")) & ~pgtrigger.Q(old__status="open"),
+            laws.forwards(
+                "bid_states_only_forwards",
+                "status",
+                [("open", "won"), ("open", "lost"), ("open", "expired"), ("open", "cancelled")],
             ),
-            pgtrigger.Protect(
-                name="bid_open_never_vanishes",
-                operation=pgtrigger.Delete,
-                condition=pgtrigger.Q(old__status="open"),
-            ),
+            laws.kept("bid_open_never_vanishes", pgtrigger.Q(old__status="open")),
         )
 
     def __str__(self) -> str:

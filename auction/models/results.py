@@ -1,6 +1,5 @@
 """What rounds decided and what came of it: rounds, clears, payouts, audit passes."""
 
-import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, NullIf
@@ -48,7 +47,7 @@ class Round(models.Model):
             ),
         )
         indexes = (models.Index(name="round_by_time", fields=["pool", "-cleared_at"]),)
-        triggers = (pgtrigger.Protect(name="round_never_changes", operation=pgtrigger.Update),)
+        triggers = (laws.unchanged("round_never_changes"),)
 
     def __str__(self) -> str:
         """Return the id."""
@@ -76,11 +75,7 @@ class Payout(models.Model):
                 condition=Q(swept_tokens__gte=0, paid_tokens__gte=0, paid_tokens__lte=F("due_tokens")),
             ),
         )
-        triggers = (
-            pgtrigger.Protect(
-                name="payout_never_changes_nor_vanishes", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
-        )
+        triggers = laws.append_only("payout")
 
     def __str__(self) -> str:
         """Return the id."""
@@ -196,10 +191,10 @@ class Clear(models.Model):
             ),
         )
         triggers = (
-            pgtrigger.FSM(
-                name="clear_states_only_forwards",
-                field="state",
-                transitions=[
+            laws.forwards(
+                "clear_states_only_forwards",
+                "state",
+                [
                     ("sold", "running"),
                     ("sold", "forfeited"),
                     ("sold", "withdrawn"),
@@ -213,20 +208,8 @@ class Clear(models.Model):
                 *("slot_id", "pool_id", "round_id", "bid_id", "account_id", "winning_task_id", "runner_up_task_id"),
                 *("clearing_price_tokens", "charge_tokens", "max_price_tokens", "cleared_at"),
             ),
-            pgtrigger.Protect(
-                name="clear_settled_once",
-                operation=pgtrigger.UpdateOf("actual_cost_tokens", "actual_impact", "payout_id"),
-                condition=(
-                    pgtrigger.Q(old__actual_cost_tokens__isnull=False)
-                    & pgtrigger.Q(old__actual_cost_tokens__df=pgtrigger.F("new__actual_cost_tokens"))
-                )
-                | (
-                    pgtrigger.Q(old__actual_impact__isnull=False)
-                    & pgtrigger.Q(old__actual_impact__df=pgtrigger.F("new__actual_impact"))
-                )
-                | (pgtrigger.Q(old__payout__isnull=False) & pgtrigger.Q(old__payout__df=pgtrigger.F("new__payout"))),
-            ),
-            pgtrigger.Protect(name="clear_never_vanishes", operation=pgtrigger.Delete),
+            laws.once("clear_settled_once", "actual_cost_tokens", "actual_impact", "payout_id"),
+            laws.kept("clear_never_vanishes"),
         )
 
     def __str__(self) -> str:

@@ -85,10 +85,9 @@ class Account(models.Model):
                 when=pgtrigger.Before,
                 operation=pgtrigger.UpdateOf("balance"),
                 condition=pgtrigger.Q(old__balance__df=pgtrigger.F("new__balance")),
-                func="""
+                func=f"""
                     IF pg_trigger_depth() < 2 THEN
-                        RAISE EXCEPTION 'a balance moves only by a row of token_ledger'
-                            USING ERRCODE = 'check_violation', CONSTRAINT = 'account_balance_only_by_ledger';
+                        {laws.refusal("account_balance_only_by_ledger", "a balance moves only by a row of token_ledger")}
                     END IF;
                     RETURN NEW;
                 """,
@@ -98,13 +97,10 @@ class Account(models.Model):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert,
                 condition=~pgtrigger.Q(new__balance=0, new__held=0),
-                func="""
-                    RAISE EXCEPTION 'an account opens empty; its first tokens are a row of token_ledger'
-                        USING ERRCODE = 'check_violation', CONSTRAINT = 'account_opens_empty';
-                """,
+                func=laws.refusal("account_opens_empty", "an account opens empty; its first tokens are a transfer"),
             ),
             laws.fixed("account_owner_is_fixed", "id", "owner_type", "owner_id", "agent_id", "agent_kind"),
-            pgtrigger.Protect(name="account_never_vanishes", operation=pgtrigger.Delete),
+            laws.kept("account_never_vanishes"),
             laws.never_truncated("account_never_truncated"),
         )
 
@@ -146,10 +142,7 @@ class Transfer(models.Model):
                 referencing=pgtrigger.Referencing(new="posted"),
                 func=_MOVE_BALANCES,
             ),
-            pgtrigger.Protect(
-                name="transfer_never_changes_nor_vanishes", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
-            laws.never_truncated("transfer_never_truncated"),
+            *laws.append_only("transfer"),
         )
 
     def __str__(self) -> str:
@@ -230,11 +223,7 @@ class DailyIssue(models.Model):
                 condition=Q(amount=0, transfer=None) | Q(amount__gt=0, transfer__isnull=False),
             ),
         )
-        triggers = (
-            pgtrigger.Protect(
-                name="daily_issue_never_changes_nor_vanishes", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
-        )
+        triggers = laws.append_only("daily_issue")
 
     def __str__(self) -> str:
         """Return the day."""

@@ -1,6 +1,5 @@
 """What was spent: an append-only record, one row per call or job."""
 
-import pgtrigger
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -78,10 +77,7 @@ class Usage(models.Model):
             models.Index(name="usage_by_slot", fields=["slot_id"], condition=Q(slot_id__isnull=False)),
             BrinIndex(name="usage_by_time", fields=["created_at"]),
         )
-        triggers = (
-            pgtrigger.Protect(name="usage_never_changes_nor_vanishes", operation=pgtrigger.Update | pgtrigger.Delete),
-            laws.never_truncated("usage_never_truncated"),
-        )
+        triggers = laws.append_only("usage")
 
     def __str__(self) -> str:
         """Return the entity and the class."""

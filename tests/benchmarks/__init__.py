@@ -1,0 +1,1 @@
+"""Speed as ratios: our code against plain SQL, or a bare view, on the same server in the same run."""

@@ -1,0 +1,61 @@
+"""`make bench`: measure, print ratios with their bounds, exit 1 when one is missed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import django
+
+from tests import cluster
+from tests.benchmarks.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
+    """Return every benchmark by name, at reduced or full size."""
+    from tests.benchmarks import clearing, placement  # noqa: PLC0415 - they import models
+
+    return {
+        "place": lambda report, server: placement.single(report, server, each=1_000 if full else 300),
+        "gtd": lambda report, server: clearing.winners_of_resting_bids(
+            report, server, slots=1_000, bids=100_000, many=1_000_000 if full else 400_000
+        ),
+        "losers": lambda report, server: clearing.losers_released(
+            report, server, slots=1_000, few=100_000 if full else 30_000, many=1_000_000 if full else 300_000
+        ),
+        "winners": lambda report, server: clearing.many_winners(report, server, slots=100_000 if full else 20_000),
+        "batch": lambda report, server: placement.batched(report, server, batches=100 if full else 30),
+    }
+
+
+def main() -> int:
+    """Run the benchmarks asked for on a durable server of their own; return 1 when a bound is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="full sizes (up to an hour)")
+    parser.add_argument("--only", default="", help="names of benchmarks, separated by commas")
+    arguments = parser.parse_args()
+    report = Report()
+    with cluster.ScratchCluster(durable=True) as server:
+        os.environ["DATABASE_URL"] = server.url
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        django.setup()
+        benchmarks = _benchmarks(full=arguments.full)
+        wanted = [name for name in arguments.only.split(",") if name] or list(benchmarks)
+        if unknown := set(wanted) - set(benchmarks):
+            parser.error(f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(benchmarks)}")
+        for name in wanted:
+            begun = time.monotonic()
+            benchmarks[name](report, server.url)
+            report.say(f"  [{name} took {time.monotonic() - begun:.0f} s]")
+    report.say(f"{report.missed} bounds missed" if report.missed else "all bounds met")
+    return 1 if report.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
