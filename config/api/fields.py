@@ -1,0 +1,108 @@
+"""What a body may hold: fields that take exactly what they say and refuse what merely looks like it."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import exceptions, serializers
+
+LARGEST = 2**63 - 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_PLAIN_NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
+
+
+class Body(serializers.Serializer[Any]):
+    """An object whose every field is known."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse anything but an object, and every field that is not declared."""
+        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+            refused = exceptions.ErrorDetail("This field is not known here.", code="unknown_field")
+            raise exceptions.ValidationError({name: [refused] for name in sorted(unknown)})
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer within a bigint: not 1.0, not "1", not true."""
+
+    def __init__(self, **options: Any) -> None:
+        """Bound it to what a bigint holds unless told a smaller bound."""
+        super().__init__(**{"max_value": LARGEST, "min_value": -LARGEST - 1, **options})
+
+    def to_internal_value(self, data: Any) -> int:
+        """Take integers only."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class Usd(serializers.DecimalField):
+    """An amount of USD, 0 or more, as JSON number or plain decimal text; never a float."""
+
+    def __init__(self, **options: Any) -> None:
+        """Bound it to the column: NUMERIC(30, 12)."""
+        bounds = {"max_digits": 30, "decimal_places": 12, "min_value": Decimal(0), "normalize_output": True}
+        super().__init__(**{**bounds, **options})
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Take integers, decimals and plain decimal text."""
+        if type(data) not in (int, Decimal) and not (isinstance(data, str) and _PLAIN_NUMBER.fullmatch(data)):
+            self.fail("invalid")
+        return self.quantize(self.validate_precision(Decimal(data)))
+
+
+class Moment(serializers.DateTimeField):
+    """An ISO 8601 time that names its zone; kept in UTC."""
+
+    default_error_messages = {  # noqa: RUF012 - DRF's way
+        "invalid": "An ISO 8601 time is expected, as 2030-01-31T12:00:00Z.",
+        "zone_missing": "The time must name its zone, as in 2030-01-31T12:00:00Z.",
+    }
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Take text only, with a zone, within what can be stored."""
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else self.fail("invalid")
+            if moment.tzinfo is None:
+                self.fail("zone_missing")
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            return self.fail("invalid")
+
+
+class PlainText(serializers.CharField):
+    """One line of text: a JSON string without control characters."""
+
+    default_error_messages = {"control": "Control characters are not allowed."}  # noqa: RUF012 - DRF's way
+
+    def __init__(self, **options: Any) -> None:
+        """Keep the text as it was sent."""
+        super().__init__(**{"trim_whitespace": False, "max_length": 200, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Take strings only."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if _CONTROL.search(data):
+            self.fail("control")
+        return data
+
+
+class Choice(serializers.ChoiceField):
+    """One of a few words; anything that is not text is refused before it is compared."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Take strings only."""
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=type(data).__name__)
+        return super().to_internal_value(data)
+
+
+def checked(shape: type[serializers.BaseSerializer[Any]], data: Any) -> Mapping[str, Any]:
+    """Return the values of a body that fits `shape`, or refuse it with a 400 naming each fault."""
+    body = shape(data=data)
+    body.is_valid(raise_exception=True)
+    values: Mapping[str, Any] = body.validated_data
+    return values
