@@ -28,7 +28,7 @@ class Channel(filesystem.Channel):
     by a rename, which only one of several can win.
     """
 
-    def _put(self, queue: str, payload: object, **_: object) -> None:
+    def _put(self, queue: str, payload: object, **_: object) -> None:  # type: ignore[override] # as kombu's own
         """Write a message under a hidden name, then show it."""
         folder = Path(self.data_folder_out)
         name = f"{time.time_ns():020d}-{uuid.uuid4().hex}.{queue}.msg"

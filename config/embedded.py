@@ -105,7 +105,7 @@ class Cluster:
             self.stop()
             raise
 
-    def restart(self) -> None:
+    def restart(self) -> subprocess.Popen[bytes]:
         """Run the server program on the data of a started cluster, its server having ended."""
         options = dict(self._settings) | {
             "listen_addresses": "",
@@ -121,6 +121,7 @@ class Cluster:
         written = self.data_dir / f"{STATE}.new"
         written.write_text(json.dumps(state))
         written.replace(self.data_dir / STATE)
+        return self._process
 
     def stop(self) -> None:
         """Stop the server, cleanly if it lets us, and leave nothing but its data."""

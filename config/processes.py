@@ -24,6 +24,10 @@ class CannotStartError(Exception):
     """Something a person has to know, and can usually mend, before a server can start."""
 
 
+class StopRequested(BaseException):
+    """Raised in the main thread when a person or a program asks us to stop."""
+
+
 class Lock:
     """A lock file held for as long as this process lives; it names the holder's process id."""
 
@@ -131,25 +135,18 @@ def tail(path: Path, lines: int = 15) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
 
-def stop(process: subprocess.Popen[bytes], *signals: tuple[signal.Signals, float], group: bool = False) -> None:
-    """Send each signal in turn, to the whole group if asked, waiting its seconds for the end.
+def stop(process: subprocess.Popen[bytes], *signals: tuple[signal.Signals, float], rest_of_group: bool = False) -> None:
+    """Send a child each signal in turn, waiting its seconds; kill it if it is still there then.
 
-    What is still there after the last one is killed.
+    With `rest_of_group` its own children that outlived it are killed too.
     """
-    send = os.killpg if group else os.kill
     for number, patience in (*signals, (signal.SIGKILL, 5.0)):
         if process.poll() is not None:
             break
-        try:
-            send(process.pid, number)
+        process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience)
-        except ProcessLookupError:
-            break
-        except subprocess.TimeoutExpired:
-            continue
     process.wait()
-    if group:  # children that outlived their leader
-        try:
+    if rest_of_group:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
