@@ -73,6 +73,9 @@ def test_slots_are_dealt_by_time_and_not_by_price() -> None:
     asks = [Ask("late", 5, 9), Ask("b", 5, 3), Ask("a", 5, 3)]
     awards = clear(bids, asks, Rule.UNIFORM).awards
     assert [(award.bid_id, award.slot_id) for award in awards] == [(3, "a"), (2, "b"), (1, "late")]
+    asks = [Ask("cheap", 2, 9), Ask("dear", 5, 3)]
+    awards = clear(bids, asks, Rule.UNIFORM).awards
+    assert [(award.bid_id, award.slot_id) for award in awards] == [(3, "dear"), (2, "cheap")]
 
 
 def test_equal_bids_go_by_time_then_id() -> None:
@@ -85,6 +88,14 @@ def test_equal_asks_are_sold_by_time_then_slot() -> None:
     asks = [Ask("c", 5, 20), Ask("b", 5, 10), Ask("a", 5, 10)]
     assert charges(clear(bids_of((A, 9)), asks, Rule.UNIFORM)) == {"a": 5}
     assert charges(clear(bids_of((A, 9), (B, 9)), asks, Rule.UNIFORM)) == {"a": 5, "b": 5}
+
+
+def test_dearest_slots_are_kept() -> None:
+    assert charges(clear(bids_of((A, 9), (B, 8)), slots(7, 2, 5), Rule.UNIFORM)) == {"s2": 5, "s3": 5}
+
+
+def test_nothing_sold_has_no_price() -> None:
+    assert clear(bids_of((A, 4)), slots(5), Rule.UNIFORM) == Result(None, ())
 
 
 def test_bid_stands_before_an_equal_ask() -> None:
@@ -153,6 +164,18 @@ def test_frontier_under_vickrey_reaches_down_to_the_last_charge() -> None:
     assert frontier_is_complete(book[:3], asks, Rule.UNIFORM)
     assert not frontier_is_complete(book[:3], asks, Rule.VICKREY)
     assert frontier_is_complete(book[:4], asks, Rule.VICKREY)
+
+
+def test_frontier_under_vickrey_does_not_count_an_owners_own_loser() -> None:
+    book = bids_of((A, 90), (A, 80), (A, 70), (B, 60), (C, 50))
+    assert not frontier_is_complete(book[:4], slots(0, 0), Rule.VICKREY)
+    assert frontier_is_complete(book, slots(0, 0), Rule.VICKREY)
+
+
+def test_frontier_under_vickrey_counts_an_ask_that_nothing_below_can_displace() -> None:
+    book = bids_of((A, 90), (A, 80), (B, 40))
+    assert frontier_is_complete(book, slots(40, 40), Rule.VICKREY)
+    assert not frontier_is_complete(book, slots(39, 39), Rule.VICKREY)
 
 
 @pytest.mark.parametrize("rule", list(Rule))

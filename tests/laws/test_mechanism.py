@@ -6,7 +6,7 @@ from itertools import combinations, combinations_with_replacement
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auction.mechanism import Ask, Award, Bid, Result, Rule, clear, frontier_is_complete
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HIGHEST = 6
 PRICES = st.integers(1, HIGHEST)
 RESERVES = st.integers(0, HIGHEST + 1)
+LOW_RESERVES = st.integers(0, 3)  # sells several slots as a rule
 MOMENTS = st.integers(0, 2)
 OWNERS = st.integers(1, 3)
 NEWCOMER = 99
@@ -107,6 +108,7 @@ def surplus(values: Sequence[int], charges: Sequence[int]) -> int:
 
 
 @both_rules
+@settings(max_examples=500)
 @given(bids=books(), asks=offers())
 def test_result_is_the_one_the_rule_defines(rule: Rule, bids: list[Bid], asks: list[Ask]) -> None:
     assert clear(bids, asks, rule) == define(bids, asks, rule)
@@ -214,7 +216,8 @@ def test_order_of_input_changes_nothing(rule: Rule, bids: list[Bid], asks: list[
 
 
 @both_rules
-@given(bids=books(most=9), asks=offers())
+@settings(max_examples=500)
+@given(bids=books(most=9), asks=offers(LOW_RESERVES))
 def test_complete_frontier_gives_the_result_of_the_whole_book(rule: Rule, bids: list[Bid], asks: list[Ask]) -> None:
     book = sorted(bids, key=by_book)
     whole = clear(book, asks, rule)
@@ -226,13 +229,16 @@ def test_complete_frontier_gives_the_result_of_the_whole_book(rule: Rule, bids: 
 
 
 @both_rules
-@given(bids=books(), asks=offers())
+@settings(max_examples=500)
+@given(bids=books(most=9), asks=offers(LOW_RESERVES))
 def test_frontier_asks_for_no_more_than_it_needs(rule: Rule, bids: list[Bid], asks: list[Ask]) -> None:
     book = sorted(bids, key=by_book)
-    last_price = book[-1].price if book else HIGHEST + 1
-    next_in_book = Bid(len(book) + 1, NEWCOMER, last_price, 9)
-    unchanged = clear([*book, next_in_book], asks, rule) == clear(book, asks, rule)
-    assert frontier_is_complete(book, asks, rule) == unchanged
+    for length in range(len(book) + 1):
+        prefix = book[:length]
+        last_price = prefix[-1].price if prefix else HIGHEST + 1
+        next_in_book = Bid(len(book) + 1, NEWCOMER, last_price, 9)
+        unchanged = clear([*prefix, next_in_book], asks, rule) == clear(prefix, asks, rule)
+        assert frontier_is_complete(prefix, asks, rule) == unchanged
 
 
 @both_rules
