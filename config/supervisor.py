@@ -141,16 +141,12 @@ class Site:
 
     def _programs(self) -> dict[str, list[str]]:
         """Name the programs of the site, in the order they start."""
-        workers = str(max(2, os.cpu_count() or 2))
         celery = ["celery", "--app", "config.celery"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        web = ["granian", "--interface", "wsgi", "--host", self._host, "--port", str(self._port)]
-        web += ["--workers", workers, "--blocking-threads", "4", "--blocking-threads-idle-timeout", "600"]
-        web += ["--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10"]
         return {
             "worker": [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", *quiet],
             "beat": [*celery, "beat", "--loglevel", "INFO", "--pidfile="],
-            "web": [*web, "config.wsgi:application"],
+            "web": web_server(self._host, self._port),
         }
 
     def _spawn(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -224,6 +220,15 @@ class Site:
             time.sleep(0.05)
         message = f"the web server does not answer; {self._log('web')} ends:\n{processes.tail(self._log('web'))}"
         raise CannotStartError(message)
+
+
+def web_server(host: str, port: int) -> list[str]:
+    """Return the module and arguments of the web server, as `python -m` takes them."""
+    workers = str(max(2, os.cpu_count() or 2))
+    web = ["granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
+    web += ["--workers", workers, "--blocking-threads", "4", "--blocking-threads-idle-timeout", "600"]
+    web += ["--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10"]
+    return [*web, "config.wsgi:application"]
 
 
 def main(arguments: list[str]) -> int:
