@@ -1,11 +1,21 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from config.api import root
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    re_path(r"^healthz/?\Z", root.healthz),
+    re_path(r"^api/?\Z", root.Root.as_view()),
+    re_path(r"^api/problems/?\Z", root.Problems.as_view()),
+    re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(), name="docs"),
     path("api/compute-auction/", include("auction.api.urls")),
+    path("api/economics/", include("economics.api.urls")),
+    re_path(r"^api/", root.nothing),
 ]
 handler400 = "config.api.problems.bad_request"
 handler404 = "config.api.problems.not_found"

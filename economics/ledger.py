@@ -55,6 +55,11 @@ def open_wallet(*, agent: Agent | None = None, quest: str | None = None) -> Acco
     return _opened("agent", agent.id, agent=agent)
 
 
+def wallet_of(agent: Agent) -> int | None:
+    """Return the account id of an agent's wallet, or None when it has none yet."""
+    return Account.objects.filter(owner_type="agent", owner_id=agent.id).values_list("pk", flat=True).first()
+
+
 def _opened(owner_type: str, owner_id: str, *, agent: Agent | None) -> Account:
     wallet, _ = Account.objects.get_or_create(
         owner_type=owner_type,

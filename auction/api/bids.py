@@ -1,12 +1,11 @@
 """Bids over HTTP: an agent's own, and nobody else's."""
 
-from typing import Any, cast
-
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from rest_framework import generics, serializers
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,9 +26,16 @@ class BidTerms(fields.Body):
 
 
 class PlaceBid(BidTerms):
-    """A bid and the pool it goes to."""
+    """A bid, and the pool it goes to."""
 
-    pool = fields.PlainText(max_length=64, required=False)
+    pool = fields.PlainText(max_length=64, default=pools.DEFAULT)
+
+
+class PlaceBids(fields.Body):
+    """Up to 1,000 bids for one pool."""
+
+    pool = fields.PlainText(max_length=64, default=pools.DEFAULT)
+    bids = BidTerms(many=True, allow_empty=False, max_length=order_book.MOST_IN_A_BATCH)
 
 
 class BidShown(serializers.ModelSerializer[Bid]):
@@ -50,6 +56,22 @@ class BidShown(serializers.ModelSerializer[Bid]):
         )
 
 
+class BidPlaced(serializers.Serializer[order_book.Placed]):
+    """What became of one bid of a batch."""
+
+    task_id = serializers.CharField()
+    bid_id = serializers.IntegerField(allow_null=True)
+    status = serializers.ChoiceField(choices=["open", "refused"])
+    code = serializers.CharField(allow_null=True)
+    detail = serializers.CharField(allow_null=True)
+
+
+class BidsPlaced(serializers.Serializer[object]):
+    """What became of each bid of a batch, in the order given."""
+
+    results = BidPlaced(many=True)
+
+
 class BidFilter(django_filters.FilterSet):
     """Which of one's bids to list."""
 
@@ -58,32 +80,99 @@ class BidFilter(django_filters.FilterSet):
     pool = django_filters.CharFilter(field_name="pool__name")
 
 
-class Bids(views.Scoped, generics.ListAPIView[Bid]):
+class Bids(views.Listed[Bid]):
     """List one's own bids, newest first; place one."""
 
     scopes = {"GET": "market:read", "POST": "bids:write"}
+    keyed = frozenset({"POST"})
+    queryset = Bid.objects.select_related("pool")
     serializer_class = BidShown
     filterset_class = BidFilter
 
     def get_queryset(self) -> QuerySet[Bid]:
         """Return the caller's bids."""
-        return own_bids(self)
+        return super().get_queryset().filter(account_id=_wallet(self))
 
+    @extend_schema(request=PlaceBid, responses={201: BidShown})
     def post(self, request: Request) -> HttpResponse:
-        """Place a bid: its full price is held until it wins, loses, expires or is cancelled."""
-        terms = dict(fields.checked(PlaceBid, request.data))
-        pool = terms.setdefault("pool", pools.DEFAULT)
+        """Place a bid. Its full price is held until it wins, loses, expires or is cancelled."""
+        terms = fields.checked(PlaceBid, request.data)
 
         def deed() -> object:
-            wallet = ledger.open_wallet(agent=self.agent)
-            bid = order_book.place_bid(wallet=wallet.pk, now=timezone.now(), **terms)
-            bid.pool = Pool(pk=bid.pool_id, name=pool)  # known already: not worth a query
+            bid = order_book.place_bid(wallet=_wallet(self), now=timezone.now(), **terms)
+            bid.pool = Pool(pk=bid.pool_id, name=terms["pool"])  # known already: not worth a query
             return BidShown(bid).data
 
         return idempotency.answered_once(request, 201, deed)
 
 
-def own_bids(view: views.Scoped) -> QuerySet[Bid]:
-    """Return the bids of the caller's wallet."""
-    wallet = ledger.open_wallet(agent=view.agent)
-    return Bid.objects.filter(account_id=wallet.pk).select_related("pool")
+class BidBatch(views.Scoped):
+    """Place up to 1,000 bids, each judged by itself."""
+
+    scopes = {"POST": "bids:write"}
+    keyed = frozenset({"POST"})
+
+    @extend_schema(request=PlaceBids, responses=BidsPlaced)
+    def post(self, request: Request) -> HttpResponse:
+        """Place up to 1,000 bids in one go; one that is refused does not stop the others."""
+        asked = fields.checked(PlaceBids, request.data)
+        offers = [order_book.Offer(**terms) for terms in asked["bids"]]
+
+        def deed() -> object:
+            placed = order_book.place_bids(offers, now=timezone.now(), wallet=_wallet(self), pool=asked["pool"])
+            return {"results": [_shown(one) for one in placed]}
+
+        return idempotency.answered_once(request, 200, deed)
+
+
+class OneBid(views.One[Bid]):
+    """Read one of one's bids; take it back."""
+
+    scopes = {"GET": "market:read", "DELETE": "bids:write"}
+    queryset = Bid.objects.select_related("pool")
+    serializer_class = BidShown
+    lookup_url_kwarg = "bid_id"
+    missing = errors.UnknownBidError
+
+    def get_queryset(self) -> QuerySet[Bid]:
+        """Return the caller's bids."""
+        return super().get_queryset().filter(account_id=_wallet(self))
+
+    @extend_schema(responses=BidShown)
+    def delete(self, request: Request, bid_id: str) -> Response:
+        """Take an open bid back; the same as posting to its `cancel`."""
+        return _cancelled(self, request, bid_id)
+
+
+class CancelBid(views.Scoped):
+    """Take a bid back."""
+
+    scopes = {"POST": "bids:write"}
+
+    @extend_schema(request=None, responses=BidShown)
+    def post(self, request: Request, bid_id: str) -> Response:
+        """Take an open bid back: its hold is released whole. Repeatable."""
+        return _cancelled(self, request, bid_id)
+
+
+def _wallet(view: views.Scoped) -> int:
+    """Return the caller's wallet; 0, which nobody's is, when it has none and therefore no task or bid either."""
+    return ledger.wallet_of(view.agent) or 0
+
+
+def _cancelled(view: views.Scoped, request: Request, bid_id: str) -> Response:
+    def deed() -> object:
+        return BidShown(order_book.cancel_bid(int(bid_id), wallet=_wallet(view), now=timezone.now())).data
+
+    return idempotency.repeatable(request, deed)
+
+
+def _shown(one: order_book.Placed) -> dict[str, object]:
+    no = one.refusal
+    return {
+        "task_id": one.task_id,
+        "bid_id": one.bid_id,
+        "status": "refused" if no else "open",
+        "code": no.code if no else None,
+        "detail": no().detail if no else None,
+    }

@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
+from django.core.validators import RegexValidator
 from rest_framework import exceptions, serializers
 
 LARGEST = 2**63 - 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_NAME = r"^[A-Za-z0-9._:@+=~-]+\Z"
+_NAME_RULE = "Only letters, digits and . _ : @ + = ~ - are taken."
 _PLAIN_NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 
 
@@ -17,11 +20,18 @@ class Body(serializers.Serializer[Any]):
     """An object whose every field is known."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse anything but an object, and every field that is not declared."""
-        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+        """Refuse anything but an object, every field that is not declared, and every value that does not fit."""
+        faults = {}
+        if isinstance(data, dict):
             refused = exceptions.ErrorDetail("This field is not known here.", code="unknown_field")
-            raise exceptions.ValidationError({name: [refused] for name in sorted(unknown)})
-        return super().to_internal_value(data)
+            faults = {name: [refused] for name in sorted(data.keys() - self.fields.keys())}
+        try:
+            values = super().to_internal_value(data)
+        except exceptions.ValidationError as error:
+            raise exceptions.ValidationError({**cast("dict[str, Any]", error.detail), **faults}) from error
+        if faults:
+            raise exceptions.ValidationError(faults)
+        return values
 
 
 class WholeNumber(serializers.IntegerField):
@@ -88,6 +98,14 @@ class PlainText(serializers.CharField):
         if _CONTROL.search(data):
             self.fail("control")
         return data
+
+
+class Name(PlainText):
+    """A name that fits into an address."""
+
+    def __init__(self, **options: Any) -> None:
+        """Add the rule to the others."""
+        super().__init__(validators=[RegexValidator(_NAME, _NAME_RULE, code="name")], **options)
 
 
 class Choice(serializers.ChoiceField):

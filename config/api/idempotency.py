@@ -14,8 +14,9 @@ from django.db import OperationalError, connection, transaction
 from django.http import HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from config.api import problems
+from config.api import bodies, fields, problems
 from config.errors import InvalidError, RefusedError, RetryableError
 
 HEADER = "Idempotency-Key"
@@ -56,6 +57,12 @@ def answered_once(request: Request, status: int, deed: Callable[[], object]) -> 
     return retried(lambda: _in_one_transaction(claim, status, deed, request.path))
 
 
+def repeatable(request: Request, deed: Callable[[], object]) -> Response:
+    """Do a deed that is the same done twice as done once; it takes no body and needs no key."""
+    fields.checked(fields.Body, request.data)
+    return Response(retried(deed))
+
+
 def retried(attempt: Callable[[], _T]) -> _T:
     """Run a deed in its own transaction, and a second time when somebody else's lock was in the way."""
     try:
@@ -81,13 +88,13 @@ def _in_one_transaction(
             cursor.execute(_FIRST, claim[:2])
             return _replay(cursor.fetchone(), claim[2])
         try:
-            body = problems.as_json(deed())
+            body = bodies.as_json(deed())
         except RefusedError as error:
             if error.retryable:
                 raise
             transaction.set_rollback(False)  # the deed's own atomic block asked for it; the savepoint is enough
             cursor.execute("ROLLBACK TO SAVEPOINT deed")
-            status, body = error.status, problems.as_json(problems.refusal(error, instance=instance))
+            status, body = error.status, bodies.as_json(problems.refusal(error, instance=instance))
         cursor.execute(_STORE, [status, body, claimed[0]])
     return _response(status, body)
 

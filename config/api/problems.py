@@ -1,9 +1,7 @@
 """Every error under /api/ as problem+json (RFC 9457): one shape, stable codes, pointers to what is wrong."""
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -13,8 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
-from rest_framework.utils.encoders import JSONEncoder
 
+from config.api.bodies import as_json
 from config.errors import RefusedError, RetryableError
 
 log = logging.getLogger(__name__)
@@ -26,22 +24,6 @@ MOST_ERRORS = 100
 RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03"})
 RETRY_AFTER_SECONDS = "1"
 _SHOWN_OF_A_NAME = 100
-
-
-class _Encoder(JSONEncoder):
-    """As DRF writes JSON, with numbers that are exact written as text without an exponent."""
-
-    def default(self, o: Any) -> Any:
-        """Write a Decimal plainly, everything else as DRF does."""
-        return format(o, "f") if isinstance(o, Decimal) else super().default(o)
-
-
-_encoder = _Encoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def as_json(data: object) -> str:
-    """Return the compact JSON of an answer."""
-    return _encoder.encode(data)
 
 
 def is_retryable(error: BaseException) -> bool:

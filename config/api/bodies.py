@@ -1,4 +1,4 @@
-"""Bodies: strict JSON only, so that nothing ambiguous reaches a rule."""
+"""Bodies: strict JSON in, so that nothing ambiguous reaches a rule; exact JSON out."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,30 @@ from typing import IO, Any, NoReturn
 from django.http import UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
+
+
+class ExactJSONEncoder(JSONEncoder):
+    """As DRF writes JSON, with exact numbers as plain decimal text: no exponent, no trailing zeros."""
+
+    def default(self, o: Any) -> Any:
+        """Write a Decimal plainly, everything else as DRF does."""
+        return format(o.normalize(), "f") if isinstance(o, Decimal) else super().default(o)
+
+
+class ExactJSONRenderer(JSONRenderer):
+    """JSON answers."""
+
+    encoder_class = ExactJSONEncoder
+
+
+_encoder = ExactJSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def as_json(data: object) -> str:
+    """Return an answer as compact JSON."""
+    return _encoder.encode(data)
 
 
 class StrictJSONParser(BaseParser):

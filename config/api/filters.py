@@ -1,0 +1,43 @@
+"""What may narrow a list: query parameters that refuse what they do not understand."""
+
+from datetime import datetime
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from rest_framework import exceptions
+
+from config.api import fields
+
+
+class _MomentField(forms.CharField):
+    """A time of the address; a plus sign may have become a blank on the way."""
+
+    def clean(self, value: Any) -> datetime | None:
+        """Take what a body takes, and nothing."""
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return fields.Moment().to_internal_value(text.replace(" ", "+"))
+        except exceptions.ValidationError as error:
+            ((message,), (code,)) = error.detail, error.get_codes()
+            raise ValidationError(message, code=code) from error
+
+
+class MomentFilter(django_filters.Filter):
+    """An ISO 8601 time with its zone."""
+
+    field_class = _MomentField
+
+
+class FlagFilter(django_filters.Filter):
+    """`true` or `false`."""
+
+    field_class = forms.TypedChoiceField
+
+    def __init__(self, **options: Any) -> None:
+        """Offer the two words."""
+        words = (("true", "true"), ("false", "false"))
+        super().__init__(choices=words, coerce=lambda word: word == "true", empty_value=None, **options)

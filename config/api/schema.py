@@ -1,0 +1,79 @@
+"""How the API describes itself: its key, its scopes, its errors and the header of its writes, in OpenAPI."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from config.api import idempotency, problems
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # registers itself
+    """`Authorization: Bearer <key>`."""
+
+    target_class = "config.api.principal.AgentKeyAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:  # noqa: ARG002 - spectacular's signature
+        """Describe the scheme."""
+        return {"type": "http", "scheme": "bearer", "description": "A key of an agent: `rk_…`."}
+
+
+class Fault(serializers.Serializer[object]):
+    """One thing that is wrong with a request."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    pointer = serializers.CharField(help_text="JSON pointer into the body; empty: the request as a whole.")
+    parameter = serializers.CharField(required=False, help_text="The query parameter at fault.")
+
+
+class Problem(serializers.Serializer[object]):
+    """An error (RFC 9457). Programs go by `code`."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    errors = Fault(many=True)
+    figures = serializers.DictField(help_text="What a refusal was computed from.")
+
+
+class HouseSchema(AutoSchema):
+    """Adds to each operation what all have in common."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Add the header that keyed writes need."""
+        if self.method not in getattr(self.view, "keyed", ()):
+            return []
+        return [
+            OpenApiParameter(
+                idempotency.HEADER,
+                location=OpenApiParameter.HEADER,
+                required=True,
+                pattern="^[!-~]{1,200}$",
+                description="New for each new request; sent again with the same body it returns the first answer.",
+            )
+        ]
+
+    def get_description(self) -> str:
+        """Name the scope."""
+        scope = getattr(self.view, "scopes", {}).get(self.method)
+        description = str(super().get_description())
+        return f"{description}\n\nScope: `{scope}`." if scope else description
+
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        """Add the errors: those of the key by number, all others as the default."""
+        responses = super()._get_response_bodies(direction)
+        statuses = ("401", "403", "default") if hasattr(self.view, "scopes") else ("default",)
+        for status in statuses:
+            described = self._get_response_for_code(Problem, status, [problems.PROBLEM_JSON], direction)
+            responses[status] = described | {"description": _ERRORS[status]}
+        return responses
+
+
+_ERRORS = {"401": "No valid key.", "403": "The key lacks the scope.", "default": "Any other error."}

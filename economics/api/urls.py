@@ -1,0 +1,13 @@
+"""The addresses of the books, each with and without a trailing slash."""
+
+from django.urls import re_path
+
+from economics.api import accounts
+
+ACCOUNT = r"(?P<account_id>[0-9]{1,18})"
+
+urlpatterns = [
+    re_path(r"^accounts/?\Z", accounts.Accounts.as_view()),
+    re_path(rf"^accounts/{ACCOUNT}/?\Z", accounts.OneAccount.as_view()),
+    re_path(rf"^accounts/{ACCOUNT}/entries/?\Z", accounts.Entries.as_view()),
+]
