@@ -1,0 +1,6 @@
+"""How pages show time: in UTC, saying so."""
+
+DATETIME_FORMAT = "Y-m-d H:i:s e"
+SHORT_DATETIME_FORMAT = DATETIME_FORMAT
+DATE_FORMAT = "Y-m-d"
+SHORT_DATE_FORMAT = DATE_FORMAT
