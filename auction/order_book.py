@@ -27,7 +27,7 @@ WITH offer AS (
     SELECT t.id AS task_id, t.wallet_id, p.id AS pool_id, m.placed_at
       FROM auction_tasks t, auction_pools p,
            LATERAL (SELECT greatest(%(now)s, p.last_round_at + interval '1 microsecond') AS placed_at) m
-     WHERE t.id = %(task)s AND t.wallet_id = %(wallet)s AND t.state = 'open'
+     WHERE t.id = %(task)s AND t.state = 'open'
        AND p.name = %(pool)s AND p.mode <> 'stopped' AND %(price)s BETWEEN p.min_bid_tokens AND p.max_bid_tokens
        AND %(ttl)s > m.placed_at AND %(ttl)s <= m.placed_at + p.max_ttl_seconds * interval '1 second'
        AND NOT EXISTS (SELECT FROM compute_auction_bids b WHERE b.task_id = t.id AND b.status = 'open')
@@ -35,12 +35,13 @@ WITH offer AS (
 ), hold AS (
     UPDATE token_accounts a SET held = a.held + %(price)s
       FROM offer WHERE a.id = offer.wallet_id AND a.balance - a.held >= %(price)s
+       AND (a.id = %(wallet)s OR (a.owner_type = 'agent' AND a.owner_id = %(agent)s))
     RETURNING a.owner_id
 )
 INSERT INTO compute_auction_bids (pool_id, task_id, account_id, bidder_id, max_price_tokens, expected_value_usd,
                                   time_in_force, placed_at, ttl_at)
 SELECT pool_id, task_id, wallet_id, owner_id, %(price)s, %(value)s, %(tif)s, placed_at, %(ttl)s FROM offer, hold
-RETURNING id, pool_id, bidder_id, placed_at
+RETURNING id, pool_id, account_id, bidder_id, placed_at
 """
 
 _JUDGE_BATCH = """
@@ -96,7 +97,8 @@ class Placed(NamedTuple):
 
 def place_bid(  # noqa: PLR0913 - a bid has this many terms
     *,
-    wallet: int,
+    wallet: int | None = None,
+    agent_id: str | None = None,
     task_id: str,
     max_price_tokens: int,
     ttl_at: datetime,
@@ -105,7 +107,7 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
     time_in_force: str = Bid.TimeInForce.ROUND,
     pool: str = pools.DEFAULT,
 ) -> Bid:
-    """Bid `max_price_tokens` of a wallet (account id) for a slot of the pool, for one of its open tasks.
+    """Bid `max_price_tokens` for a slot of the pool, for an open task of a wallet (account id) or of an agent's own.
 
     The full price is held in the statement that checks it is available. The bid's time is taken under the pool's
     lock. Refuses an unknown pool or task, another owner's task, one that is not open or has an open bid, a price
@@ -116,6 +118,7 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
         "lock": pools.LOCK_CLASS,
         "pool": pool,
         "wallet": wallet,
+        "agent": agent_id,
         "task": task_id,
         "price": max_price_tokens,
         "value": expected_value_usd,
@@ -127,12 +130,12 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
         row = _placed(terms)
         if row is None:
             raise _refusal(terms)
-    pk, pool_id, bidder_id, placed_at = row
+    pk, pool_id, account_id, bidder_id, placed_at = row
     return Bid(
         pk=pk,
         pool_id=pool_id,
         task_id=task_id,
-        account_id=wallet,
+        account_id=account_id,
         bidder_id=bidder_id,
         max_price_tokens=max_price_tokens,
         expected_value_usd=expected_value_usd,
@@ -143,12 +146,12 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
     )
 
 
-def _placed(terms: Mapping[str, Any]) -> tuple[int, int, str, datetime] | None:
+def _placed(terms: Mapping[str, Any]) -> tuple[int, int, int, str, datetime] | None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_PLACE, terms)
             cursor.nextset()
-            row: tuple[int, int, str, datetime] | None = cursor.fetchone()
+            row: tuple[int, int, int, str, datetime] | None = cursor.fetchone()
             return row
     except IntegrityError as error:
         raise _lost_race(error) from error
@@ -170,10 +173,11 @@ def _check_price(price: int) -> None:
 def _refusal(terms: Mapping[str, Any]) -> RefusedError:
     """Find out why nothing was placed. Only after the fact: the way that succeeds does not pay for it."""
     pool = pools.get(terms["pool"])
-    task = Task.objects.filter(pk=terms["task"]).first()
+    task = Task.objects.select_related("wallet").filter(pk=terms["task"]).first()
     if task is None:
         return errors.UnknownTaskError(pointer="/task_id", task_id=terms["task"])
-    if task.wallet_id != terms["wallet"]:
+    owner = task.wallet
+    if owner.pk != terms["wallet"] and (owner.owner_type, owner.owner_id) != ("agent", terms["agent"]):
         return errors.NotYourTaskError(pointer="/task_id", task_id=task.pk)
     if pool.mode == Pool.Mode.STOPPED:
         return errors.PoolStoppedError(pool=pool.name)

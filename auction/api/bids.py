@@ -99,7 +99,7 @@ class Bids(views.Listed[Bid]):
         terms = fields.checked(PlaceBid, request.data)
 
         def deed() -> object:
-            bid = order_book.place_bid(wallet=_wallet(self), now=timezone.now(), **terms)
+            bid = order_book.place_bid(agent_id=self.agent.pk, now=timezone.now(), **terms)
             bid.pool = Pool(pk=bid.pool_id, name=terms["pool"])  # known already: not worth a query
             return BidShown(bid).data
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
     """Return every benchmark by name, at reduced or full size."""
-    from tests.benchmarks import clearing, placement  # noqa: PLC0415 - they import models
+    from tests.benchmarks import clearing, http, placement  # noqa: PLC0415 - they import models
 
     return {
         "place": lambda report, server: placement.single(report, server, each=1_000 if full else 300),
+        "http": lambda report, server: http.placement(report, server, each=500 if full else 150),
         "gtd": lambda report, server: clearing.winners_of_resting_bids(
             report, server, slots=1_000, bids=100_000, many=1_000_000 if full else 400_000
         ),

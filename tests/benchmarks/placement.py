@@ -119,6 +119,7 @@ def _terms(task: str, wallet: int, now: datetime) -> dict[str, Any]:
         "lock": pools.LOCK_CLASS,
         "pool": world.POOL,
         "wallet": wallet,
+        "agent": None,
         "task": task,
         "price": 1000,
         "value": Decimal(1),

@@ -1,0 +1,49 @@
+"""What a placement over HTTP is compared with: the same request that commits one row, and an empty view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from auction.api.bids import BidShown, PlaceBid
+from auction.models import Bid, Pool
+from config.api import fields, problems, views
+from config.urls import urlpatterns as real
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rest_framework.request import Request
+
+
+class OneRow(views.Scoped):
+    """Take a bid as the real view does, commit one row, and answer with a bid."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"POST": "bids:write"}
+
+    def post(self, request: Request) -> HttpResponse:
+        """Commit one row."""
+        terms = dict(fields.checked(PlaceBid, request.data))
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("INSERT INTO one_row (body) VALUES (%s) RETURNING id", [terms["task_id"]])
+            number = cursor.fetchone()[0]
+        terms["pool"] = Pool(name="scidex-agent")
+        bid = Bid(pk=number, placed_at=timezone.now(), status="open", **terms)
+        return HttpResponse(problems.as_json(BidShown(bid).data), status=201, content_type="application/json")
+
+
+class Empty(views.Scoped):
+    """Authenticate, and answer."""
+
+    scopes: ClassVar[Mapping[str, str]] = {"POST": "bids:write"}
+
+    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002 - nothing is asked
+        """Answer."""
+        return HttpResponse("{}", content_type="application/json")
+
+
+urlpatterns = [*real, path("bench/one-row/", OneRow.as_view()), path("bench/empty/", Empty.as_view())]
