@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
-from auction import errors, order_book
+from auction import errors, order_book, pools
 from auction.models import Bid, Task
 from auction.models.market import new_id
 from config.models import Agent
@@ -63,17 +63,19 @@ def cancel_task(task_id: str, *, wallet: int, now: datetime) -> Task:
 
     Refuses another wallet's task and one that is taken or done.
     """
-    bid = Bid.objects.filter(task_id=task_id, account_id=wallet, status=Bid.Status.OPEN).first()
+    bid = Bid.objects.select_related("pool").filter(task_id=task_id, account_id=wallet, status=Bid.Status.OPEN).first()
     if bid is not None:
-        # The pool's lock comes before the task's; whoever sells or closes the bid first decides.
-        order_book.withdraw_bid(bid, now=now)
-    task = Task.objects.select_for_update().filter(pk=task_id, wallet_id=wallet).first()
+        pools.lock_shared(bid.pool.name)
+    # The task before its bid and its wallet: a batch that names it comes in that order too.
+    task = Task.objects.select_for_update(no_key=True).filter(pk=task_id, wallet_id=wallet).first()
     if task is None:
         raise errors.UnknownTaskError(task_id=task_id)
     if task.state == Task.State.CANCELLED:
         return task
     if task.state != Task.State.OPEN:
         raise errors.TaskNotOpenError(task_id=task_id, state=task.state)
+    if bid is not None:
+        order_book.withdraw_bid(bid, now=now)
     if Bid.objects.filter(task=task, status=Bid.Status.OPEN).exists():
         raise errors.BookMovedError
     task.state, task.closed_at = Task.State.CANCELLED, now

@@ -130,6 +130,7 @@ def _award(
     pool: Pool, number: int, frontier: Frontier, result: mechanism.Result, now: datetime
 ) -> Counter[int]:
     """Write the awards and return the premium to release per wallet."""
+    pools.lock_tasks([frontier.tasks[award.bid_id] for award in result.awards])
     terms = {
         "bids": [award.bid_id for award in result.awards],
         "slots": [award.slot_id for award in result.awards],

@@ -265,10 +265,10 @@ def _take(due: Q, *, limit: int | None) -> list[Clear]:
 
 def _close(clears: Sequence[Clear], state: str, *, now: datetime) -> None:
     """End these clears without a cost and open their tasks again."""
+    tasks = [clear.winning_task_id for clear in clears]
+    pools.lock_tasks(tasks)
     Clear.objects.filter(pk__in=[clear.pk for clear in clears]).update(state=state, slot_finished_at=now)
-    Task.objects.filter(pk__in=[clear.winning_task_id for clear in clears], state=Task.State.TAKEN).update(
-        state=Task.State.OPEN
-    )
+    Task.objects.filter(pk__in=tasks, state=Task.State.TAKEN).update(state=Task.State.OPEN)
 
 
 def sweep(*, now: datetime) -> dict[str, int]:
