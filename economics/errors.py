@@ -22,7 +22,7 @@ class AlreadyReversedError(RefusedError):
 
 
 class InvalidTransferError(InvalidError):
-    """A transfer moves a positive whole number of tokens between two accounts."""
+    """A transfer moves a positive whole number of tokens, at most 10^15, between two accounts."""
 
     code = "invalid_transfer"
 

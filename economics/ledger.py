@@ -12,6 +12,8 @@ from economics.models import Account, Transfer
 
 MINT = "mint"
 TREASURY = "treasury"
+# Far below the end of bigint, so that no sum of balances comes near it.
+LARGEST_TRANSFER = 10**15
 
 
 class Movement(NamedTuple):
@@ -28,8 +30,12 @@ class Difference(NamedTuple):
     """A disagreement between what is stored and what the rows say."""
 
     what: str
-    stored: int
-    rebuilt: int
+    stored: int | str | None
+    rebuilt: int | str | None
+
+    def __str__(self) -> str:
+        """Return the line an operator reads."""
+        return f"{self.what}: stored {self.stored}, rebuilt {self.rebuilt}"
 
 
 def ensure_house_accounts() -> None:
@@ -81,12 +87,12 @@ def post(  # noqa: PLR0913 - a transfer has this many parts
     memo: str = "",
     reverses: Transfer | None = None,
 ) -> Transfer:
-    """Move `amount` wallet tokens (> 0) from account `debit` to account `credit`, once per `key`.
+    """Move `amount` wallet tokens (1 to 10^15) from account `debit` to account `credit`, once per `key`.
 
     The same key with the same parts returns the first transfer; with others it is refused, as is an amount above
     what the debit account has available (the mint excepted).
     """
-    if amount <= 0 or debit == credit or not key:
+    if not 1 <= amount <= LARGEST_TRANSFER or debit == credit or not key:
         raise errors.InvalidTransferError
     accounts = {a.pk: a for a in locked([debit, credit])}
     if len(accounts) != 2:  # noqa: PLR2004 - a transfer has two sides
@@ -137,7 +143,8 @@ def post_many(movements: Sequence[Movement], *, now: datetime) -> int:
             """,
             [now, *columns],
         )
-        return cursor.rowcount
+        posted: int = cursor.rowcount
+    return posted
 
 
 @transaction.atomic
@@ -158,9 +165,21 @@ def reverse(transfer: Transfer, *, now: datetime, memo: str) -> Transfer:
 
 
 def grant(*, account: Account, amount: int, key: str, now: datetime, memo: str) -> Transfer:
-    """Mint `amount` wallet tokens into an account: an opening balance or a grant, with its reason in `memo`."""
+    """Mint `amount` wallet tokens into an account: an opening balance or a grant, with its reason in `memo`.
+
+    Once per `key`, which names grants only: it cannot stand in the way of a transfer of another kind.
+    """
     mint = house_account(MINT)
-    return post(debit=mint.pk, credit=account.pk, amount=amount, reason="grant", key=key, now=now, memo=memo)
+    name = f"grant:{key}"
+    return post(debit=mint.pk, credit=account.pk, amount=amount, reason="grant", key=name, now=now, memo=memo)
+
+
+@transaction.atomic
+def grant_all(*, accounts: Sequence[Account], amount: int, key: str, now: datetime, memo: str) -> list[Transfer]:
+    """Grant `amount` wallet tokens to each of these accounts, all or none, once per `key` and account."""
+    # All locks before the first transfer: one by one the mint would be locked before the second wallet.
+    locked([house_account(MINT).pk, *(account.pk for account in accounts)])
+    return [grant(account=a, amount=amount, key=f"{key}:{a.pk}", now=now, memo=memo) for a in accounts]
 
 
 def locked(ids: Iterable[int]) -> list[Account]:
@@ -212,13 +231,14 @@ def differences() -> list[Difference]:
             WITH legs AS (SELECT debit_account_id AS id, -sum(amount) AS delta FROM token_ledger GROUP BY 1
                           UNION ALL SELECT credit_account_id, sum(amount) FROM token_ledger GROUP BY 1),
                  rebuilt AS (SELECT id, sum(delta)::bigint AS balance FROM legs GROUP BY id)
-            SELECT a.id, a.owner_type, a.owner_id, a.balance, coalesce(r.balance, 0)
-              FROM token_accounts a LEFT JOIN rebuilt r USING (id)
-             WHERE a.balance <> coalesce(r.balance, 0) ORDER BY a.id
+            SELECT id, coalesce(a.owner_type || ':' || a.owner_id, 'vanished'), coalesce(a.balance, 0),
+                   coalesce(r.balance, 0)
+              FROM token_accounts a FULL JOIN rebuilt r USING (id)
+             WHERE a.balance IS DISTINCT FROM coalesce(r.balance, 0) ORDER BY id
             """
         )
         found += [
-            Difference(f"balance of account {pk} ({owner}:{name})", stored, rebuilt)
-            for pk, owner, name, stored, rebuilt in cursor.fetchall()
+            Difference(f"balance of account {pk} ({owner})", stored, rebuilt)
+            for pk, owner, stored, rebuilt in cursor.fetchall()
         ]
     return found
