@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from config.errors import InvalidError
 from config.models import Agent, AgentKey, User
 
 SCOPES_BY_KIND: dict[str, frozenset[str]] = {
@@ -17,28 +18,34 @@ SCOPES_BY_KIND: dict[str, frozenset[str]] = {
     Agent.Kind.GRADER: frozenset({"market:read", "impact:write"}),
     Agent.Kind.EXCHANGE: frozenset({"market:read"}),
 }
+LIFETIME = timedelta(days=90)
+LONGEST = timedelta(days=3650)
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 _MARK = "rk"
 
 
-class KeyRefusedError(Exception):
+class KeyRefusedError(InvalidError):
     """A key cannot be issued as asked; the message says why."""
+
+    code = "key_refused"
 
 
 @transaction.atomic
-def issue(
+def issue(  # noqa: PLR0913 - a key has this many terms
     *,
     agent: Agent,
     scopes: Collection[str] | None = None,
-    lifetime: timedelta = timedelta(days=90),
+    lifetime: timedelta = LIFETIME,
     label: str = "",
+    prefix: str = "",
     issued_by: User | None = None,
     now: datetime,
 ) -> tuple[AgentKey, str]:
     """Give the agent another key and return its row and the secret, which is never seen again.
 
-    Without `scopes` the key carries all that the agent's kind allows. Refuses scopes the kind does not have,
-    an empty set, an inactive agent and a lifetime that is not positive.
+    Without `scopes` the key carries all that the agent's kind allows. `prefix`, the key's public name, may be chosen
+    beforehand, so that a form sent twice issues one key. Refuses scopes the kind does not have, an empty set, an
+    inactive agent, a lifetime that is not positive or longer than `LONGEST`, and a prefix that is taken.
     """
     allowed = SCOPES_BY_KIND[agent.kind]
     wanted = allowed if scopes is None else frozenset(scopes)
@@ -49,13 +56,13 @@ def issue(
         unknown = ", ".join(sorted(wanted - allowed)) or "an empty set"
         msg = f"A {agent.kind} cannot carry {unknown}. Possible: {', '.join(sorted(allowed))}."
         raise KeyRefusedError(msg)
-    if lifetime <= timedelta(0):
-        msg = "A key must expire after it is issued."
+    if not timedelta(0) < lifetime <= LONGEST:
+        msg = f"A key lives longer than no time and at most {LONGEST.days} days."
         raise KeyRefusedError(msg)
-    prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    key = AgentKey.objects.create(
+    secret = secrets.token_urlsafe(32)
+    key = AgentKey(
         agent=agent,
-        prefix=prefix,
+        prefix=prefix or secrets.token_hex(6),
         digest=_digest(secret),
         scopes=sorted(wanted),
         label=label,
@@ -63,7 +70,15 @@ def issue(
         created_at=now,
         expires_at=now + lifetime,
     )
-    return key, f"{_MARK}_{prefix}_{secret}"
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+    except IntegrityError as error:
+        if "prefix" not in str(error):
+            raise
+        msg = "This key was issued already; its secret was shown that one time."
+        raise KeyRefusedError(msg) from error
+    return key, f"{_MARK}_{key.prefix}_{secret}"
 
 
 def revoke(keys: Collection[int], *, now: datetime) -> int:
