@@ -33,6 +33,23 @@ def create(name: str, **settings: object) -> Pool:
     return pool
 
 
+@transaction.atomic
+def configure(name: str, **settings: object) -> Pool:
+    """Give a pool new settings (columns of `Pool`) between two deeds of its market; other columns stay as they are."""
+    pool = lock_exclusive(name)
+    Pool.objects.filter(pk=pool.pk).update(**settings)
+    return get(name)
+
+
+@transaction.atomic
+def resume(name: str, *, now: datetime) -> int:
+    """Let a stopped pool sell again and offer its own slots at once; return how many. Any other pool stays as it is."""
+    pool = lock_exclusive(name)
+    if not Pool.objects.filter(pk=pool.pk, mode=Pool.Mode.STOPPED).update(mode=Pool.Mode.AUCTION):
+        return 0
+    return top_up(name, now=now)
+
+
 def get(name: str) -> Pool:
     """Return the pool of this name; refuses unknown names."""
     pool = Pool.objects.filter(name=name).first()
@@ -60,6 +77,20 @@ def _locked(name: str, function: str) -> Pool:
     return get(name)
 
 
+def lock_tasks(ids: Collection[str]) -> None:
+    """Lock these tasks until the transaction ends, in the order in which a batch of bids comes by.
+
+    Before their bids, clears and wallets: in one order nobody waits for somebody who waits for him.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*) FROM (SELECT FROM auction_tasks WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) AS t
+            """,
+            [list(ids)],
+        )
+
+
 def cycle_start(pool: Pool, now: datetime) -> datetime:
     """Return the start of the cycle `now` lies in: cycles are aligned to the Unix epoch."""
     seconds = pool.cycle_seconds
@@ -77,20 +108,6 @@ def moment(pool: Pool, now: datetime) -> datetime:
 
 
 @transaction.atomic
-def lock_tasks(ids: Collection[str]) -> None:
-    """Lock these tasks until the transaction ends, in the order in which a batch of bids comes by.
-
-    Before their bids, clears and wallets: in one order nobody waits for somebody who waits for him.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*) FROM (SELECT FROM auction_tasks WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) AS t
-            """,
-            [list(ids)],
-        )
-
-
 def top_up(name: str = DEFAULT, *, now: datetime) -> int:
     """Keep the house's own slots in being (open, sold, running) at the pool's capacity; return the change.
 
