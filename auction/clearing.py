@@ -244,11 +244,38 @@ def replay(number: int) -> Replay:
     found = []
     if digest(stored.parameters, columns, result) != stored.digest:
         found.append("digest: the stored parameters and frontier do not give the stored digest")
-    if result.market_price != stored.market_price_tokens:
-        found.append(f"market price: stored {stored.market_price_tokens}, replayed {result.market_price}")
-    tasks = dict(zip(bids["id"], bids["task"], strict=True))
-    replayed = {(a.bid_id, a.slot_id, a.charge, tasks.get(a.runner_up_bid_id)) for a in result.awards}
-    written = set(stored.clears.values_list("bid_id", "slot_id", "charge_tokens", "runner_up_task_id"))
-    found += [f"clear only stored: {row}" for row in sorted(written - replayed, key=str)]
-    found += [f"clear only replayed: {row}" for row in sorted(replayed - written, key=str)]
-    return Replay(result, found)
+    prices = dict(zip(bids["id"], bids["price"], strict=True))
+    replayed = {
+        "pricing_rule": stored.parameters["pricing_rule"],
+        "market_price_tokens": result.market_price,
+        "slots_offered": len(asks["slot_id"]),
+        "slots_sold": len(result.awards),
+        "charged_tokens": sum(award.charge for award in result.awards),
+        "premium_tokens": sum(prices[award.bid_id] - award.charge for award in result.awards),
+    }
+    found += [
+        f"{name}: stored {getattr(stored, name)}, replayed {value}"
+        for name, value in replayed.items()
+        if getattr(stored, name) != value
+    ]
+    return Replay(result, found + _other_clears(stored, result))
+
+
+_CLEAR = ("bid_id", "slot_id", "account_id", "winning_task_id", "runner_up_task_id")
+_PRICES = ("clearing_price_tokens", "charge_tokens", "max_price_tokens")
+
+
+def _other_clears(stored: Round, result: mechanism.Result) -> list[str]:
+    """Return the clears that stand only in the table or come only from the replay."""
+    columns = stored.frontier["bids"]
+    task = dict(zip(columns["id"], columns["task"], strict=True))
+    bid = {row[0]: row for row in zip(*(columns[k] for k in ("id", "owner", "price")), strict=True)}
+    replayed = set()
+    for award in result.awards:
+        _id, owner, most = bid[award.bid_id]
+        parties = (award.bid_id, award.slot_id, owner, task[award.bid_id], task.get(award.runner_up_bid_id))
+        replayed.add((*parties, result.market_price, award.charge, most))
+    written = set(stored.clears.values_list(*_CLEAR, *_PRICES))
+    return [f"clear only stored: {row}" for row in sorted(written - replayed, key=str)] + [
+        f"clear only replayed: {row}" for row in sorted(replayed - written, key=str)
+    ]
