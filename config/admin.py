@@ -1,1 +1,230 @@
-"""Users, agents and keys in the admin."""
+"""Users, agents, keys, remembered requests and schedules in the admin."""
+
+import secrets
+from datetime import timedelta
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django_celery_beat import admin as beat_admin
+from django_celery_beat.models import PeriodicTask
+
+from config import keys
+from config.models import Agent, AgentKey, IdempotentRequest, User
+from config.site import CONFIRMED, HouseAdmin, LargeTableAdmin, ReadOnlyAdmin
+
+
+class UserCreationForm(AdminUserCreationForm[User]):
+    """Django's form for the house's own user model."""
+
+    class Meta(AdminUserCreationForm.Meta):
+        """Our users."""
+
+        model = User
+
+
+@admin.register(User)
+class UserAdmin(auth_admin.UserAdmin[User]):
+    """People who sign in, with the groups and permissions that the deeds ask for."""
+
+    add_form = UserCreationForm
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+
+
+class IssueKeyForm(forms.Form):
+    """What a new key may do and for how long. `name` becomes its prefix, so a form sent twice issues one."""
+
+    name = forms.RegexField(r"^[0-9a-f]{12}$", widget=forms.HiddenInput)
+    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+    days = forms.IntegerField(label="Lifetime in days", min_value=1, max_value=keys.LONGEST.days)
+    label = forms.CharField(max_length=100, required=False, help_text="Where the key will live: a machine, a service.")
+
+    def __init__(self, data: QueryDict | None, *, agent: Agent) -> None:
+        """Offer the scopes of the agent's kind, all of them ticked."""
+        super().__init__(data, initial={"name": secrets.token_hex(6), "days": keys.LIFETIME.days})
+        allowed = sorted(keys.SCOPES_BY_KIND[agent.kind])
+        self.fields["scopes"].choices = [(scope, scope) for scope in allowed]  # type: ignore[attr-defined]
+        self.initial["scopes"] = allowed
+
+
+class AgentKeyInline(admin.TabularInline[AgentKey, Agent]):
+    """An agent's keys on its page."""
+
+    model = AgentKey
+    fields = readonly_fields = ("prefix", "label", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
+    ordering = ("-pk",)
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Refuse: keys are issued by the deed."""
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+
+@admin.register(Agent)
+class AgentAdmin(HouseAdmin[Agent]):
+    """Agents: named and typed once; switched off rather than deleted."""
+
+    list_display: tuple[str, ...] = (
+        *("id", "kind", "title", "sponsor", "is_active"),
+        *("valid_keys", "created_at"),
+    )
+    list_filter = ("kind", "is_active")
+    list_select_related = ("sponsor",)
+    ordering: ClassVar[tuple[str, ...]] = ("pk",)
+    search_fields = ("id", "title")
+    fields = ("id", "kind", "title", "sponsor", "is_active")
+    autocomplete_fields = ("sponsor",)
+    inlines = (AgentKeyInline,)
+    actions: tuple[str, ...] = ("issue_key",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Count the keys that work now."""
+        valid = Q(keys__revoked_at=None, keys__expires_at__gt=timezone.now())
+        return super().get_queryset(request).annotate(valid_keys=Count("keys", filter=valid))
+
+    @admin.display(description="valid keys", ordering="valid_keys")
+    def valid_keys(self, agent: Agent) -> int:
+        """Return how many of the agent's keys work now."""
+        return agent.valid_keys  # type: ignore[attr-defined, no-any-return] # annotated above
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """Fix id and kind once the agent exists."""
+        return ("id", "kind", "created_at") if obj else ()
+
+    def get_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """Show since when an agent exists."""
+        return (*self.fields, "created_at") if obj else self.fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:  # noqa: ARG002
+        """Refuse: an id that came back as another kind would break the record. Make the agent inactive."""
+        return False
+
+    def has_issue_key_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may issue keys."""
+        return request.user.has_perm("config.add_agentkey")
+
+    @admin.action(description="Issue a key…", permissions=["issue_key"])
+    def issue_key(self, request: HttpRequest, queryset: QuerySet[Agent]) -> HttpResponse | None:
+        """Ask for scopes and lifetime, issue the key and show its secret this one time."""
+        agent = self.only(request, queryset)
+        if agent is None:
+            return None
+        form = IssueKeyForm(request.POST if CONFIRMED in request.POST else None, agent=agent)
+        if not form.is_valid():
+            title = f"Issue a key to {agent}"
+            return self.ask(request, queryset, deed="issue_key", title=title, button="Issue the key", form=form)
+        chosen = form.cleaned_data
+        with self.done(request, lambda: f"Issued a key to {agent}."):
+            key, secret = keys.issue(
+                agent=agent,
+                scopes=chosen["scopes"],
+                lifetime=timedelta(days=chosen["days"]),
+                label=chosen["label"],
+                prefix=chosen["name"],
+                issued_by=cast("User", request.user),
+                now=timezone.now(),
+            )
+            self.log_change(request, agent, f"Issued key {key}.")
+            context = {"title": f"Key {key} of {agent}", "opts": self.opts, "key": key, "secret": secret}
+            return TemplateResponse(
+                request, "admin/key_issued.html", {**self.admin_site.each_context(request), **context}
+            )
+        return None
+
+
+class KeyStateFilter(admin.SimpleListFilter):
+    """Whether a key still opens anything."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the three states."""
+        return [("valid", "valid"), ("expired", "expired"), ("revoked", "revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AgentKey]) -> QuerySet[AgentKey]:  # noqa: ARG002
+        """Keep the keys in the state chosen."""
+        now = timezone.now()
+        match self.value():
+            case "valid":
+                return queryset.filter(revoked_at=None, expires_at__gt=now)
+            case "expired":
+                return queryset.filter(revoked_at=None, expires_at__lte=now)
+            case "revoked":
+                return queryset.filter(revoked_at__isnull=False)
+        return queryset
+
+
+@admin.register(AgentKey)
+class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
+    """Keys by their public prefix; the digest is nobody's business."""
+
+    hidden = ("digest",)
+    list_display = ("prefix", "agent", "label", "scope_list", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_filter = (KeyStateFilter, "agent__kind")
+    list_select_related = ("agent",)
+    search_fields = ("agent__id", "prefix", "label")
+    actions = ("revoke",)
+
+    @admin.display(description="scopes")
+    def scope_list(self, key: AgentKey) -> str:
+        """Return the scopes in one line."""
+        return ", ".join(key.scopes)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may revoke keys."""
+        return request.user.has_perm("config.change_agentkey")
+
+    @admin.action(description="Revoke…", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AgentKey]) -> HttpResponse | None:
+        """Ask, then revoke the keys for good."""
+        if CONFIRMED not in request.POST:
+            return self.ask(
+                request,
+                queryset,
+                deed="revoke",
+                title="Revoke keys",
+                button="Revoke for good",
+                form=forms.Form(),
+                warning="Whoever uses these keys is refused from now on. This cannot be undone.",
+            )
+        revoked = list(queryset.filter(revoked_at=None))
+        count = keys.revoke([key.pk for key in revoked], now=timezone.now())
+        for key in revoked:
+            self.log_change(request, key, "Revoked.")
+        self.message_user(request, f"Revoked {count} of the keys selected; the others were revoked before.")
+        return None
+
+
+@admin.register(IdempotentRequest)
+class IdempotentRequestAdmin(LargeTableAdmin[IdempotentRequest]):
+    """Writes answered, and what the same request gets again."""
+
+    hidden = ("fingerprint",)
+    list_display = ("created_at", "principal", "key", "status")
+    list_filter = ("created_at",)
+    search_fields = ("principal__exact", "key__exact")
+    search_help_text = "A principal or a key, whole."
+
+
+admin.site.unregister(PeriodicTask)
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(beat_admin.PeriodicTaskAdmin):  # type: ignore[misc] # comes without types
+    """The timetable; its actions, open to every reader in the package, ask for the right to change it."""
+
+    date_hierarchy = None
+    list_filter = ("enabled", "one_off")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the actions, to those who may change schedules."""
+        return super().get_actions(request) if self.has_change_permission(request) else {}

@@ -1,12 +1,27 @@
 """The admin site and the bases its pages stand on."""
 
-from typing import Any, TypeVar
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar, cast
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.paginator import Paginator
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
+FormT = TypeVar("FormT", bound=forms.Form)
+
+EXACT_UP_TO = 10_000
+MOST_SELECTED = 200
+CONFIRMED = "confirmed"
 
 
 class HouseAdminSite(admin.AdminSite):
@@ -15,19 +30,148 @@ class HouseAdminSite(admin.AdminSite):
     site_title = "Research compute economy"
     site_header = "Research compute economy"
     index_title = "The house"
+    site_url = None
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[ModelT]):
-    """A page for rows that a law of the database protects: to be read, never edited."""
+class EstimatingPaginator(Paginator[Any]):
+    """Counts exactly up to `EXACT_UP_TO` rows and beyond that asks the planner, in time that does not grow."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+    @cached_property
+    def count(self) -> int:
+        """Return the number of rows, estimated from PostgreSQL's statistics where there are many."""
+        rows = cast("models.QuerySet[models.Model]", self.object_list).order_by()
+        counted = rows[: EXACT_UP_TO + 1].count()
+        if counted <= EXACT_UP_TO:
+            return counted
+        plan = json.loads(rows.explain(format="json"))
+        estimate: int = plan[0]["Plan"]["Plan Rows"]
+        return max(counted, estimate)
+
+
+class HouseAdmin(admin.ModelAdmin[ModelT]):
+    """A page of the house: newest rows first, and deeds that ask before they are done.
+
+    A deed is a list action; it stands on the page of a single row as well. It makes one call into a rule.
+    """
+
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+    list_per_page = 50
+    empty_value_display = "—"
+    change_form_template = "admin/house_change_form.html"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the deeds of the list on the page of a row as well."""
+        choices = self.get_action_choices(request, default_choices=[])
+        deeds = [choice for choice in choices if choice[0] != "delete_selected"]
+        context = {"deeds": deeds, "action_checkbox_name": ACTION_CHECKBOX_NAME, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def asked(self, request: HttpRequest, form: Callable[..., FormT], **initial: object) -> FormT:
+        """Return the form of a deed: filled in by the person who confirmed it, else fresh and not valid yet."""
+        return form(request.POST) if CONFIRMED in request.POST else form(initial=initial)
+
+    def ask(  # noqa: PLR0913 - what a page of confirmation says
+        self,
+        request: HttpRequest,
+        rows: models.QuerySet[ModelT],
+        *,
+        deed: str,
+        title: str,
+        button: str,
+        form: forms.Form,
+        warning: str = "",
+    ) -> HttpResponse | None:
+        """Show the page on which a person confirms `deed` (the action's name) for exactly these rows."""
+        chosen = list(rows[: MOST_SELECTED + 1])
+        if len(chosen) > MOST_SELECTED:
+            self.message_user(request, f"Select at most {MOST_SELECTED} rows at once.", messages.ERROR)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media + form.media,
+            "title": title,
+            "deed": deed,
+            "button": button,
+            "warning": warning,
+            "rows": chosen,
+            "form": form,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "confirmed": CONFIRMED,
+        }
+        return TemplateResponse(request, "admin/confirm_deed.html", context)
+
+    def only(self, request: HttpRequest, rows: models.QuerySet[ModelT]) -> ModelT | None:
+        """Return the one row selected, or say that this deed takes one."""
+        chosen = list(rows[:2])
+        if len(chosen) == 1:
+            return chosen[0]
+        self.message_user(request, "Select exactly one row for this.", messages.ERROR)
+        return None
+
+    @contextmanager
+    def done(self, request: HttpRequest, saying: Callable[[], str]) -> Iterator[None]:
+        """Tell the person what the deed inside did, or why a rule refused it."""
+        try:
+            yield
+        except RefusedError as refusal:
+            figures = ", ".join(f"{name} {value}" for name, value in refusal.figures.items())
+            detail = f"{refusal.detail} [{refusal.code}{': ' if figures else ''}{figures}]"
+            self.message_user(request, detail, messages.ERROR)
+        else:
+            self.message_user(request, saying(), messages.SUCCESS)
+
+
+class ReadOnlyAdmin(HouseAdmin[ModelT]):
+    """A page for rows that a law of the database protects: to be read, never edited; every column but `hidden`."""
+
+    hidden: ClassVar[Sequence[str]] = ()
+    extra: ClassVar[Sequence[str]] = ()
+
+    def get_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:  # noqa: ANN401, ARG002 - Django's
+        """Return every stored column, then the `extra` ones that the page computes."""
+        columns = [field.name for field in self.opts.concrete_fields if field.name not in self.hidden]
+        return [*columns, *self.extra]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:  # noqa: ANN401 - as above
+        """Return all that is shown."""
+        return self.get_fields(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: ModelT | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Refuse: such rows come from deeds."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+    def has_change_permission(self, request: HttpRequest, obj: ModelT | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Refuse: such rows are changed by deeds only."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+    def has_delete_permission(self, request: HttpRequest, obj: ModelT | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Refuse: such rows never vanish."""
         return False
+
+
+class LargeTableAdmin(ReadOnlyAdmin[ModelT]):
+    """A read-only page for a table of millions: no exact count, no facets, sorted by its key unless told otherwise."""
+
+    paginator = EstimatingPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+
+
+def tokens(field: str, label: str = "") -> Callable[[models.Model], str]:
+    """Return a list column for an amount in tokens, its thousands set apart."""
+
+    @admin.display(description=label or field.removesuffix("_tokens").replace("_", " "), ordering=field)
+    def column(row: models.Model) -> str:
+        amount = getattr(row, field)
+        return HouseAdmin.empty_value_display if amount is None else f"{amount:,}"
+
+    column.__name__ = f"tokens_{field}"  # the style sheet sets columns of this name to the right
+    return column

@@ -1,0 +1,55 @@
+"""Slots, tasks and bids in the admin: to be read."""
+
+from typing import ClassVar
+
+from django.contrib import admin
+
+from auction.models import Bid, Slot, Task
+from config.site import LargeTableAdmin, tokens
+
+
+@admin.register(Slot)
+class SlotAdmin(LargeTableAdmin[Slot]):
+    """Offers of execution time."""
+
+    list_display = (
+        "id",
+        "pool",
+        "state",
+        tokens("reserve_tokens"),
+        "provider",
+        "available_at",
+        "offer_until",
+        "created_at",
+    )
+    list_filter = ("state", "pool", "available_at")
+    list_select_related = ("pool", "provider")
+    ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
+    search_fields = ("id__exact",)
+    search_help_text = "A slot's id, whole."
+
+
+@admin.register(Task)
+class TaskAdmin(LargeTableAdmin[Task]):
+    """Work to be run in slots."""
+
+    list_display = ("id", "title", "wallet", "state", "expected_value_usd", "created_at", "closed_at")
+    list_filter = ("state", "created_at")
+    list_select_related = ("wallet",)
+    ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
+    search_fields = ("id__exact",)
+    search_help_text = "A task's id, whole."
+
+
+@admin.register(Bid)
+class BidAdmin(LargeTableAdmin[Bid]):
+    """Offers to buy, whose terms never change."""
+
+    list_display = (
+        *("id", "pool", "bidder_id", "task_id", tokens("max_price_tokens")),
+        *("status", "time_in_force", "placed_at", "ttl_at"),
+    )
+    list_filter = ("status", "time_in_force", "pool", "placed_at")
+    list_select_related = ("pool",)
+    search_fields = ("account__owner_id__exact",)
+    search_help_text = "The agent or quest that bids, whole."
