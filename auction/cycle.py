@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import DatabaseError
 
@@ -20,15 +21,15 @@ def run_due(*, now: datetime) -> None:
     One deed that fails is logged and does not stop the others; the next tick tries it again. Two workers may run
     this at the same time: each deed is safe against its double.
     """
-    _attempt("daily issue", lambda: mint.issue_daily(now=now))
-    _attempt("sweep of slots", lambda: settlement.sweep(now=now))
-    _attempt("sweep of offers", lambda: pools.expire_offers(now=now))
-    _attempt("sweep of bids", lambda: order_book.refund_unfilled(now=now))
+    _attempt("daily issue", partial(mint.issue_daily, now=now))
+    _attempt("sweep of slots", partial(settlement.sweep, now=now))
+    _attempt("sweep of offers", partial(pools.expire_offers, now=now))
+    _attempt("sweep of bids", partial(order_book.refund_unfilled, now=now))
     for pool in Pool.objects.order_by("name"):
-        _attempt(f"top-up of {pool.name}", lambda name=pool.name: pools.top_up(name, now=now))
+        _attempt(f"top-up of {pool.name}", partial(pools.top_up, pool.name, now=now))
         if pool.mode != Pool.Mode.STOPPED and pools.is_due(pool, now):
-            _attempt(f"round of {pool.name}", lambda name=pool.name: clearing.clear_round(now, name))
-        _attempt(f"payout of {pool.name}", lambda name=pool.name: payouts.pay_out(now=now, pool=name))
+            _attempt(f"round of {pool.name}", partial(clearing.clear_round, now, pool.name))
+        _attempt(f"payout of {pool.name}", partial(payouts.pay_out, now=now, pool=pool.name))
 
 
 def _attempt(what: str, deed: Callable[[], object]) -> None:

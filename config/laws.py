@@ -12,8 +12,9 @@ import pgtrigger
 
 
 def fixed(name: str, *columns: str) -> pgtrigger.Trigger:
-    """Refuse any change of these columns. It fires only when an UPDATE names one, so hot updates do not pay for it."""
-    return _refuse(name, "never changes", operation=pgtrigger.UpdateOf(*columns), condition=pgtrigger.AnyChange(*columns))
+    """Refuse any change of these columns. It fires only when an UPDATE names one: hot updates do not pay for it."""
+    changed = pgtrigger.AnyChange(*columns)
+    return _refuse(name, "never changes", operation=pgtrigger.UpdateOf(*columns), condition=changed)
 
 
 def forwards(name: str, column: str, steps: Iterable[tuple[str, str]]) -> pgtrigger.Trigger:
@@ -54,12 +55,17 @@ def never_truncated(name: str) -> pgtrigger.Trigger:
 
 def append_only(name: str) -> tuple[pgtrigger.Trigger, ...]:
     """Refuse UPDATE, DELETE and TRUNCATE: rows are added and stay as they are."""
-    return unchanged(f"{name}_never_changes"), kept(f"{name}_never_vanishes"), never_truncated(f"{name}_never_truncated")
+    return (
+        unchanged(f"{name}_never_changes"),
+        kept(f"{name}_never_vanishes"),
+        never_truncated(f"{name}_never_truncated"),
+    )
 
 
 def refusal(name: str, sentence: str) -> str:
     """Return the PL/pgSQL statement that refuses a change in the name of a law."""
-    return f"RAISE EXCEPTION '{sentence}' USING ERRCODE = 'check_violation', CONSTRAINT = '{name}', TABLE = TG_TABLE_NAME;"
+    options = f"ERRCODE = 'check_violation', CONSTRAINT = '{name}', TABLE = TG_TABLE_NAME"
+    return f"RAISE EXCEPTION '{sentence}' USING {options};"
 
 
 def _refuse(name: str, what: str, **when: Any) -> pgtrigger.Trigger:  # noqa: ANN401 - pgtrigger's own arguments

@@ -151,7 +151,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='account',
-            trigger=pgtrigger.compiler.Trigger(name='account_balance_only_by_ledger', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."balance" IS DISTINCT FROM (NEW."balance"))', func="\n                    IF pg_trigger_depth() < 2 THEN\n                        RAISE EXCEPTION 'a balance moves only by a row of token_ledger' USING ERRCODE = 'check_violation', CONSTRAINT = 'account_balance_only_by_ledger', TABLE = TG_TABLE_NAME;\n                    END IF;\n                    RETURN NEW;\n                ", hash='529c7c1a11cff539262cc0b9f49960adcf3418ea', operation='UPDATE OF "balance"', pgid='pgtrigger_account_balance_only_by_ledger_e32c0', table='token_accounts', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='account_balance_only_by_ledger', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."balance" IS DISTINCT FROM (NEW."balance"))', func="\n                    IF pg_trigger_depth() < 2 THEN\n                        RAISE EXCEPTION 'a balance moves only by a transfer' USING ERRCODE = 'check_violation', CONSTRAINT = 'account_balance_only_by_ledger', TABLE = TG_TABLE_NAME;\n                    END IF;\n                    RETURN NEW;\n                ", hash='21631b215a776a4b8abad7534b9937115024cd78', operation='UPDATE OF "balance"', pgid='pgtrigger_account_balance_only_by_ledger_e32c0', table='token_accounts', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='account',

@@ -87,7 +87,7 @@ class Account(models.Model):
                 condition=pgtrigger.Q(old__balance__df=pgtrigger.F("new__balance")),
                 func=f"""
                     IF pg_trigger_depth() < 2 THEN
-                        {laws.refusal("account_balance_only_by_ledger", "a balance moves only by a row of token_ledger")}
+                        {laws.refusal("account_balance_only_by_ledger", "a balance moves only by a transfer")}
                     END IF;
                     RETURN NEW;
                 """,

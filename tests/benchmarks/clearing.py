@@ -51,8 +51,8 @@ UPDATE auction_slots s SET state = 'sold', closed_at = now() FROM award WHERE s.
 UPDATE auction_tasks t SET state = 'taken' FROM award WHERE t.id = award.task_id;
 INSERT INTO compute_auction_clears (slot_id, pool_id, round_id, bid_id, account_id, winning_task_id, runner_up_task_id,
        clearing_price_tokens, charge_tokens, max_price_tokens, cleared_at, start_by)
-SELECT slot_id, %(pool)s, (SELECT max(id) FROM compute_auction_rounds), id, account_id, task_id, runner_up, price, price,
-       max_price_tokens, now(), now() + interval '5 minutes' FROM award;
+SELECT slot_id, %(pool)s, (SELECT max(id) FROM compute_auction_rounds), id, account_id, task_id, runner_up, price,
+       price, max_price_tokens, now(), now() + interval '5 minutes' FROM award;
 UPDATE token_accounts a SET held = a.held - due.amount
   FROM (SELECT account_id, sum(max_price_tokens - price)::bigint AS amount FROM award GROUP BY 1) due
  WHERE a.id = due.account_id;
@@ -63,7 +63,8 @@ WITH gone AS (
      WHERE pool_id = %(pool)s AND status = 'open' AND time_in_force = 'round' RETURNING account_id, max_price_tokens
 )
 UPDATE token_accounts a SET held = a.held - due.amount
-  FROM (SELECT account_id, sum(max_price_tokens)::bigint AS amount FROM gone GROUP BY 1) due WHERE a.id = due.account_id;
+  FROM (SELECT account_id, sum(max_price_tokens)::bigint AS amount FROM gone GROUP BY 1) due
+ WHERE a.id = due.account_id;
 """
 
 

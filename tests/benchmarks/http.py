@@ -66,7 +66,8 @@ def _prepare(each: int) -> list[str]:
             INSERT INTO auction_tasks (id, wallet_id)
             SELECT format('http-%%s-%%s', c, n), a.id
               FROM generate_series(0, %s) c, generate_series(0, %s) n,
-                   LATERAL (SELECT id FROM token_accounts WHERE owner_type = 'agent' ORDER BY owner_id OFFSET c LIMIT 1) a
+                   LATERAL (SELECT id FROM token_accounts WHERE owner_type = 'agent'
+                             ORDER BY owner_id OFFSET c LIMIT 1) a
             """,
             [CLIENTS - 1, (ROUNDS + 1) * each - 1],
         )
@@ -89,7 +90,7 @@ def _served(url: str) -> Iterator[int]:
         port = probe.getsockname()[1]
     environment = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.benchmarks.settings"}
     with tempfile.TemporaryFile() as log:
-        web = subprocess.Popen(  # noqa: S603 - our own command
+        web = subprocess.Popen(
             [sys.executable, "-m", *supervisor.web_server("127.0.0.1", port)],
             cwd=ROOT,
             env=environment,

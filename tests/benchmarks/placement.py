@@ -76,7 +76,7 @@ def batched(report: Report, server: str, *, batches: int) -> None:
 def _owners() -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, wallet_id FROM auction_tasks ORDER BY id")
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _nothing_lost(expected: int) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from auction.api.bids import BidShown, PlaceBid
 from auction.models import Bid, Pool
-from config.api import fields, problems, views
+from config.api import bodies, fields, views
 from config.urls import urlpatterns as real
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class OneRow(views.Scoped):
             number = cursor.fetchone()[0]
         terms["pool"] = Pool(name="scidex-agent")
         bid = Bid(pk=number, placed_at=timezone.now(), status="open", **terms)
-        return HttpResponse(problems.as_json(BidShown(bid).data), status=201, content_type="application/json")
+        return HttpResponse(bodies.as_json(BidShown(bid).data), status=201, content_type="application/json")
 
 
 class Empty(views.Scoped):
