@@ -15,8 +15,9 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
 
 SCHEME: Final = "folder"
-URL: Final = f"{SCHEME}://"
+URL: Final = f"{SCHEME}://localhost"  # a host that means nothing, or kombu warns that it is missing
 POLLING_SECONDS: Final = 0.2
+LONGEST_WAIT_SECONDS: Final = 0.5
 TRANSPORT_ALIASES[SCHEME] = "config.broker:Transport"
 
 
@@ -79,13 +80,18 @@ class Transport(filesystem.Transport):
     Channel = Channel
     driver_type = driver_name = SCHEME
 
+    def drain_events(self, connection: object, timeout: float | None = None, **_: object) -> None:
+        """Wait for a message, but not long: a worker sees between two waits that it should stop."""
+        shorter = timeout and min(timeout, LONGEST_WAIT_SECONDS)
+        super().drain_events(connection, timeout=shorter)  # type: ignore[no-untyped-call] # kombu has no types
+
 
 def transport_options(url: str, data_dir: Path) -> dict[str, Any]:
     """Return Celery's transport options for a broker address.
 
     For the built-in broker they name its folders, all in the data folder; other brokers need none.
     """
-    if not url.startswith(URL):
+    if not url.startswith(f"{SCHEME}:"):
         return {}
     spool = _folders(data_dir)
     return {

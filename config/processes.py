@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,11 +120,17 @@ def spawn(
 
 
 def open_log(path: Path) -> Any:  # noqa: ANN401 - a binary file
-    """Open a log for appending; one past 10 MB is set aside as `.1` first."""
+    """Open a log for appending."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-        path.replace(path.with_name(f"{path.name}.1"))
     return path.open("ab", buffering=0)
+
+
+def trim_log(path: Path) -> None:
+    """Set a log past its limit aside as `.1` and empty it; its writer, who appends, goes on at the start."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LOG_LIMIT_BYTES:
+            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)
 
 
 def tail(path: Path, lines: int = 15) -> str:

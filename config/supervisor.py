@@ -188,6 +188,7 @@ class Site:
 
     def _look_after(self, child: Child) -> None:
         """Notice that a child died, and start it again when its pause is over."""
+        processes.trim_log(self._log(child.name))
         if child.process is not None:
             code = child.process.poll()
             if code is None:
