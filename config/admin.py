@@ -57,7 +57,7 @@ class AgentKeyInline(admin.TabularInline[AgentKey, Agent]):
     """An agent's keys on its page."""
 
     model = AgentKey
-    fields = readonly_fields = ("prefix", "label", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
+    fields = readonly_fields = ("label", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
     ordering = ("-pk",)
     show_change_link = True
 
@@ -168,7 +168,7 @@ class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
     """Keys by their public prefix; the digest is nobody's business."""
 
     hidden = ("digest",)
-    list_display = ("prefix", "agent", "label", "scope_list", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_display = ("prefix", "agent", "label", "scope_list", "expires_at", "revoked_at", "last_used_at")
     list_filter = (KeyStateFilter, "agent__kind")
     list_select_related = ("agent",)
     search_fields = ("agent__id", "prefix", "label")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -31,6 +32,7 @@ class HouseAdminSite(admin.AdminSite):
     site_header = "Research compute economy"
     index_title = "The house"
     site_url = None
+    empty_value_display = "—"
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -56,8 +58,12 @@ class HouseAdmin(admin.ModelAdmin[ModelT]):
 
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     list_per_page = 50
-    empty_value_display = "—"
     change_form_template = "admin/house_change_form.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Head the list with what it lists."""
+        title = str(self.opts.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def changeform_view(
         self,
@@ -165,13 +171,15 @@ class LargeTableAdmin(ReadOnlyAdmin[ModelT]):
     sortable_by: ClassVar[tuple[str, ...]] = ()
 
 
-def tokens(field: str, label: str = "") -> Callable[[models.Model], str]:
-    """Return a list column for an amount in tokens, its thousands set apart."""
+def figure(field: str, label: str = "") -> Callable[[models.Model], str]:
+    """Return a list column for a number: thousands set apart, idle zeros left out."""
 
     @admin.display(description=label or field.removesuffix("_tokens").replace("_", " "), ordering=field)
     def column(row: models.Model) -> str:
-        amount = getattr(row, field)
-        return HouseAdmin.empty_value_display if amount is None else f"{amount:,}"
+        number = getattr(row, field)
+        if number is None:
+            return HouseAdminSite.empty_value_display
+        return f"{number.normalize():,f}" if isinstance(number, Decimal) else f"{number:,}"
 
-    column.__name__ = f"tokens_{field}"  # the style sheet sets columns of this name to the right
+    column.__name__ = f"figure_{field}"  # the style sheet sets columns of this name to the right
     return column

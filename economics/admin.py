@@ -13,7 +13,7 @@ from django.utils.html import format_html
 
 from config.admin import AgentAdmin
 from config.models import Agent
-from config.site import HouseAdmin, LargeTableAdmin, ReadOnlyAdmin, tokens
+from config.site import HouseAdmin, LargeTableAdmin, ReadOnlyAdmin, figure
 from economics import ledger
 from economics.models import Account, DailyIssue, MonetaryPolicy, Transfer, Usage
 
@@ -45,7 +45,7 @@ class WalletedAgentAdmin(AgentAdmin):
         """Tell whether the person may open wallets."""
         return request.user.has_perm("economics.add_account")
 
-    @admin.action(description="Open wallets", permissions=["open_wallet"])
+    @admin.action(description="Open a wallet", permissions=["open_wallet"])
     def open_wallets(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Open an empty wallet for each agent that has none; it gives nobody anything, so it asks nothing."""
         for agent in queryset:
@@ -67,7 +67,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
 
     hidden = ("lock_rank",)
     extra = ("transfers",)
-    list_display = ("owner", tokens("balance"), tokens("held"), tokens("available"), "created_at")
+    list_display = ("owner", figure("balance"), figure("held"), figure("available"), "created_at")
     list_filter = ("owner_type",)
     search_fields = ("owner_id",)
     actions = ("grant",)
@@ -139,7 +139,7 @@ class ReasonFilter(admin.SimpleListFilter):
 class TransferAdmin(LargeTableAdmin[Transfer]):
     """Every movement of wallet tokens, for good."""
 
-    list_display = ("id", "created_at", "reason", "debit_account", "credit_account", tokens("amount"), "key", "memo")
+    list_display = ("id", "created_at", "reason", "debit_account", "credit_account", figure("amount"), "key", "memo")
     list_filter = (ReasonFilter, "created_at")
     list_select_related = ("debit_account", "credit_account")
     search_fields = ("key__startswith",)
@@ -153,10 +153,10 @@ class MonetaryPolicyAdmin(HouseAdmin[MonetaryPolicy]):
 
     list_display = (
         "__str__",
-        tokens("daily_token_bucket"),
-        tokens("supply_cap"),
+        figure("daily_token_bucket"),
+        figure("supply_cap"),
         "stipend_share",
-        tokens("wallet_cap"),
+        figure("wallet_cap"),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
@@ -172,7 +172,7 @@ class MonetaryPolicyAdmin(HouseAdmin[MonetaryPolicy]):
 class DailyIssueAdmin(ReadOnlyAdmin[DailyIssue]):
     """What the mint issued, day by day."""
 
-    list_display = ("day", tokens("amount"), tokens("supply_before"), "transfer", "created_at")
+    list_display = ("day", figure("amount"), figure("supply_before"), "transfer", "created_at")
     list_select_related = ("transfer",)
 
 
@@ -181,7 +181,17 @@ class UsageAdmin(LargeTableAdmin[Usage]):
     """What was used, one row per call or job. LLM tokens here are a resource, never money."""
 
     hidden = ("amount_used", "timestamp")
-    list_display = ("id", "created_at", "entity", "resource_type", "used", "cost", "model", "agent_id", "slot_id")
+    list_display = (
+        "id",
+        "created_at",
+        "entity",
+        "resource_type",
+        figure("amount"),
+        figure("cost", "cost (USD)"),
+        "model",
+        "agent_id",
+        "slot_id",
+    )
     list_filter = ("resource_type", "price_state", "created_at")
     search_fields = ("slot_id__exact", "entity_id__exact")
     search_help_text = "The id of a slot or an entity, whole."
@@ -190,8 +200,3 @@ class UsageAdmin(LargeTableAdmin[Usage]):
     def entity(self, usage: Usage) -> str:
         """Return type and id of the entity."""
         return f"{usage.entity_type}:{usage.entity_id}"
-
-    @admin.display(description="amount")
-    def used(self, usage: Usage) -> str:
-        """Return the amount without idle zeros."""
-        return f"{usage.amount.normalize():,f}"

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib import admin
 
 from auction.models import Bid, Slot, Task
-from config.site import LargeTableAdmin, tokens
+from config.site import LargeTableAdmin, figure
 
 
 @admin.register(Slot)
@@ -16,7 +16,7 @@ class SlotAdmin(LargeTableAdmin[Slot]):
         "id",
         "pool",
         "state",
-        tokens("reserve_tokens"),
+        figure("reserve_tokens"),
         "provider",
         "available_at",
         "offer_until",
@@ -33,7 +33,15 @@ class SlotAdmin(LargeTableAdmin[Slot]):
 class TaskAdmin(LargeTableAdmin[Task]):
     """Work to be run in slots."""
 
-    list_display = ("id", "title", "wallet", "state", "expected_value_usd", "created_at", "closed_at")
+    list_display = (
+        "id",
+        "title",
+        "wallet",
+        "state",
+        figure("expected_value_usd", "expected value (USD)"),
+        "created_at",
+        "closed_at",
+    )
     list_filter = ("state", "created_at")
     list_select_related = ("wallet",)
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
@@ -46,10 +54,15 @@ class BidAdmin(LargeTableAdmin[Bid]):
     """Offers to buy, whose terms never change."""
 
     list_display = (
-        *("id", "pool", "bidder_id", "task_id", tokens("max_price_tokens")),
-        *("status", "time_in_force", "placed_at", "ttl_at"),
+        *("id", "pool", "bidder_id", "task_id", figure("max_price_tokens")),
+        *("status", "lives", "placed_at", "ttl_at"),
     )
     list_filter = ("status", "time_in_force", "pool", "placed_at")
     list_select_related = ("pool",)
     search_fields = ("account__owner_id__exact",)
     search_help_text = "The agent or quest that bids, whole."
+
+    @admin.display(description="lives")
+    def lives(self, bid: Bid) -> str:
+        """Return the time in force in one word."""
+        return str(bid.time_in_force)

@@ -13,7 +13,7 @@ from django.utils.html import format_html_join
 
 from auction import pools, settlement
 from auction.models import Pool
-from config.site import CONFIRMED, HouseAdmin, tokens
+from config.site import CONFIRMED, HouseAdmin, figure
 
 
 class PoolForm(forms.ModelForm[Pool]):
@@ -36,7 +36,7 @@ class PoolAdmin(HouseAdmin[Pool]):
     form = PoolForm
     list_display = (
         *("name", "mode", "pricing_rule", "capacity", "cycle_seconds"),
-        *(tokens("reserve_tokens"), "last_round_at", "revenue"),
+        *(figure("reserve_tokens"), "last_round_at", "revenue"),
     )
     list_filter = ("mode", "pricing_rule")
     list_select_related = ("revenue_account",)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from auction import audit, clearing
 from auction.models import AuditRun, Clear, Payout, Round
-from config.site import LargeTableAdmin, ReadOnlyAdmin, tokens
+from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
 
 SHOWN_AWARDS = 200
 
@@ -26,10 +26,10 @@ class RoundAdmin(LargeTableAdmin[Round]):
     hidden = ("frontier",)
     extra = ("sales",)
     list_display = (
-        *("id", "pool", "cleared_at", "pricing_rule", tokens("market_price_tokens")),
-        *("slots_offered", "slots_sold", "bids_lost", tokens("charged_tokens"), tokens("premium_tokens")),
+        *("id", "pool", "cleared_at", "pricing_rule", figure("market_price_tokens")),
+        *("sold", "bids_lost", figure("charged_tokens"), figure("premium_tokens")),
     )
-    list_filter = ("pool", "pricing_rule", "cleared_at")
+    list_filter = ("pool", "cleared_at")
     list_select_related = ("pool",)
     actions = ("replay",)
 
@@ -37,11 +37,16 @@ class RoundAdmin(LargeTableAdmin[Round]):
         """Leave the frontier, which may be megabytes, where it is."""
         return super().get_queryset(request).defer("frontier")
 
+    @admin.display(description="slots sold")
+    def sold(self, cleared: Round) -> str:
+        """Return how many of the slots offered were sold."""
+        return f"{cleared.slots_sold:,} of {cleared.slots_offered:,}"
+
     @admin.display(description="sold slots")
     def sales(self, cleared: Round) -> str:
         """Lead to the clears of the round."""
         address = reverse("admin:auction_clear_changelist")
-        return format_html('<a href="{}?round__exact={}">{} clears</a>', address, cleared.pk, cleared.slots_sold)
+        return format_html('<a href="{}?round__exact={}">{} sold</a>', address, cleared.pk, cleared.slots_sold)
 
     @admin.action(description="Replay", permissions=["view"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Round]) -> HttpResponse | None:
@@ -55,8 +60,8 @@ class RoundAdmin(LargeTableAdmin[Round]):
             "title": f"Replay of round {stored.pk}",
             "opts": self.opts,
             "round": stored,
-            "price": again.result.market_price,
-            "awards": again.result.awards[:SHOWN_AWARDS],
+            "price": None if again.result.market_price is None else f"{again.result.market_price:,}",
+            "awards": [(award, f"{award.charge:,}") for award in again.result.awards[:SHOWN_AWARDS]],
             "more": max(0, len(again.result.awards) - SHOWN_AWARDS),
             "differences": again.differences,
         }
@@ -68,9 +73,9 @@ class ClearAdmin(LargeTableAdmin[Clear]):
     """Sold slots and what came of them."""
 
     list_display = (
-        *("id", "pool", "account", "winning_task_id", "state"),
-        *(tokens("clearing_price_tokens", "price"), tokens("charge_tokens"), tokens("premium_tokens")),
-        *(tokens("actual_cost_tokens", "cost (LLM tokens)"), "actual_impact", "cleared_at"),
+        *("id", "cleared_at", "account", "winning_task_id", "state"),
+        *(figure("clearing_price_tokens", "price"), figure("charge_tokens"), figure("premium_tokens")),
+        *(figure("actual_cost_tokens", "LLM tokens"), figure("actual_impact", "impact (USD)"), "pool"),
     )
     list_filter = ("state", "pool", "cleared_at")
     list_select_related = ("pool", "account")
@@ -82,7 +87,7 @@ class ClearAdmin(LargeTableAdmin[Clear]):
 class PayoutAdmin(ReadOnlyAdmin[Payout]):
     """Sweeps of revenue and the rewards paid with them."""
 
-    list_display = ("id", "pool", "cycle_at", tokens("swept_tokens"), tokens("due_tokens"), tokens("paid_tokens"))
+    list_display = ("id", "pool", "cycle_at", figure("swept_tokens"), figure("due_tokens"), figure("paid_tokens"))
     list_filter = ("pool", "cycle_at")
     list_select_related = ("pool",)
 
