@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from config.models import Agent
 from economics import errors
@@ -98,12 +98,13 @@ def post(  # noqa: PLR0913 - a transfer has this many parts
     if len(accounts) != 2:  # noqa: PLR2004 - a transfer has two sides
         msg = "There is no such account."
         raise errors.InvalidTransferError(msg)
+    asked = Movement(debit, credit, amount, reason, key)
     if existing := Transfer.objects.filter(key=key).first():
-        return _same(existing, Movement(debit, credit, amount, reason, key))
+        return _same(existing, asked)
     payer = accounts[debit]
     if str(payer) != f"house:{MINT}" and payer.available < amount:
         raise errors.InsufficientTokensError(available=payer.available, asked=amount)
-    return Transfer.objects.create(
+    posted = Transfer(
         debit_account_id=debit,
         credit_account_id=credit,
         amount=amount,
@@ -113,6 +114,15 @@ def post(  # noqa: PLR0913 - a transfer has this many parts
         reverses=reverses,
         created_at=now,
     )
+    try:
+        with transaction.atomic():
+            posted.save(force_insert=True)
+    except IntegrityError:
+        # The locks keep out whoever names the same accounts; the key may just have been posted between others.
+        if not (existing := Transfer.objects.filter(key=key).first()):
+            raise
+        return _same(existing, asked)
+    return posted
 
 
 def _same(existing: Transfer, asked: Movement) -> Transfer:
@@ -184,9 +194,7 @@ def grant_all(*, accounts: Sequence[Account], amount: int, key: str, now: dateti
 
 def locked(ids: Iterable[int]) -> list[Account]:
     """Return these accounts locked in the house's order: wallets by id, revenue, treasury, mint."""
-    return list(
-        Account.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("lock_rank", "pk")
-    )
+    return list(Account.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("lock_rank", "pk"))
 
 
 def release_holds(amounts: dict[int, int]) -> None:
