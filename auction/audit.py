@@ -155,7 +155,13 @@ def differences() -> list[ledger.Difference]:
     """
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        found = ledger.differences()
+    return differences_here()
+
+
+def differences_here() -> list[ledger.Difference]:
+    """Return the same as seen by the caller's own transaction, its uncommitted deeds included."""
+    found = ledger.differences()
+    with connection.cursor() as cursor:
         for query in _QUERIES:
             cursor.execute(query)
             found += [ledger.Difference(*row) for row in cursor.fetchall()]
