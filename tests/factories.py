@@ -51,6 +51,12 @@ def task(owner: Account, task_id: str = "", **terms: Any) -> Task:  # noqa: ANN4
     return backlog.file_task(filed_by=owner.agent, now=NOON, task_id=name, **terms)
 
 
+def tasks(owner: Account, number: int) -> list[Task]:
+    """Return so many new open tasks of a wallet, written at once."""
+    names = [f"task-{next(_numbers)}" for _ in range(number)]
+    return Task.objects.bulk_create([Task(pk=name, wallet=owner, created_at=NOON) for name in names])
+
+
 def pool(name: str = "", **settings: object) -> Pool:
     """Return a pool with these settings; its cycle is a minute and its reserve 1 token when not said otherwise."""
     return pools.create(name or f"pool-{next(_numbers)}", **settings)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
+
+from django.db import transaction
 
 from auction import backlog, clearing, order_book, settlement
 from tests import factories
@@ -11,6 +14,7 @@ from tests.races.crew import race
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from auction.models import Pool, Task
 
@@ -50,9 +54,9 @@ def test_cancelling_a_task_and_a_batch_that_names_it_take_turns() -> None:
         assert said.count("placed") == 1
 
 
-def test_clearing_a_pool_and_batches_that_name_its_tasks_elsewhere_take_turns() -> None:
-    elsewhere = factories.pool()
-    markets = [factories.pool() for _ in range(ROUNDS)]
+@transaction.atomic  # one commit instead of hundreds
+def _books(markets: Sequence[Pool]) -> list[list[Task]]:
+    """Give each market 20 slots and 30 bids; return the tasks bidden for."""
     owners = [factories.wallet(1_000_000) for _ in range(30)]
     books = []
     for market in markets:
@@ -61,6 +65,13 @@ def test_clearing_a_pool_and_batches_that_name_its_tasks_elsewhere_take_turns() 
         for task, price in zip(tasks, _scrambled(range(100, 130)), strict=True):
             factories.bid(task.wallet, price, market, work=task)
         books.append(tasks)
+    return books
+
+
+def test_clearing_a_pool_and_batches_that_name_its_tasks_elsewhere_take_turns() -> None:
+    elsewhere = factories.pool()
+    markets = [factories.pool() for _ in range(ROUNDS)]
+    books = _books(markets)
 
     def clear(number: int) -> int:
         return clearing.clear_round(after(1), markets[number].name).slots_sold
@@ -72,22 +83,33 @@ def test_clearing_a_pool_and_batches_that_name_its_tasks_elsewhere_take_turns() 
     assert [cleared.value for cleared, *_batches in outcomes] == [20] * ROUNDS
 
 
-def test_lapsing_slots_and_batches_that_name_their_tasks_take_turns() -> None:
-    market = factories.pool(lease_seconds=10)
+@transaction.atomic
+def _leases(market: Pool) -> list[list[Task]]:
+    """Sell and start 20 slots for each round, the leases of a round ending at one moment; return their tasks."""
     owners = [factories.wallet(1_000_000) for _ in range(20)]
     books = []
     for number in range(ROUNDS):
-        start = after(-100_000 + number * 100)
         for owner in _scrambled(owners):
-            factories.slot(market, available_at=start)
-            factories.bid(owner, 100, market, at=start)
-        clears = list(clearing.clear_round(start, market.name).clears.select_related("account", "winning_task"))
+            factories.slot(market, available_at=_start(number))
+            factories.bid(owner, 100, market, at=_start(number))
+        cleared = clearing.clear_round(_start(number), market.name)
+        clears = list(cleared.clears.select_related("account", "winning_task"))
         for clear in clears:
-            settlement.start(clear.slot_id, runner=factories.runner(clear), now=start)
+            settlement.start(clear.slot_id, runner=factories.runner(clear), now=_start(number))
         books.append([clear.winning_task for clear in clears])
+    return books
+
+
+def _start(number: int) -> datetime:
+    return after(number * 100 - 100_000)
+
+
+def test_lapsing_slots_and_batches_that_name_their_tasks_take_turns() -> None:
+    market = factories.pool(lease_seconds=10)
+    books = _leases(market)
 
     def lapse(number: int) -> int:
-        return settlement.sweep(now=after(-100_000 + number * 100 + 10))["lapsed"]
+        return settlement.sweep(now=_start(number) + timedelta(seconds=10))["lapsed"]
 
     def batch(number: int) -> set[str]:
         return set.union(*(set(_batch(books[number], market)) for _ in range(8)))
