@@ -214,7 +214,7 @@ class Site:
         while time.monotonic() < deadline and web is not None and web.poll() is None:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection(host, self._port, timeout=5)
-                connection.request("GET", "/")
+                connection.request("GET", "/healthz")
                 connection.getresponse()
                 connection.close()
                 return
