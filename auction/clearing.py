@@ -234,6 +234,13 @@ class Replay(NamedTuple):
 def replay(number: int) -> Replay:
     """Do a stored round again from its parameters and frontier and compare it with digest, round and clears."""
     stored = Round.objects.get(pk=number)
+    try:
+        return _replay(stored)
+    except (KeyError, TypeError, ValueError) as error:  # somebody has been at the frontier
+        return Replay(mechanism.Result(None, ()), [f"frontier: cannot be read ({error!r})"])
+
+
+def _replay(stored: Round) -> Replay:
     columns = stored.frontier
     bids, asks = columns["bids"], columns["asks"]
     result = mechanism.clear(
