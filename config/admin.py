@@ -43,7 +43,9 @@ class IssueKeyForm(forms.Form):
     name = forms.RegexField(r"^[0-9a-f]{12}$", widget=forms.HiddenInput)
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     days = forms.IntegerField(label="Lifetime in days", min_value=1, max_value=keys.LONGEST.days)
-    label = forms.CharField(max_length=100, required=False, help_text="Where the key will live: a machine, a service.")
+    label = forms.CharField(
+        max_length=keys.LONGEST_LABEL, required=False, help_text="Where the key will live: a machine, a service."
+    )
 
     def __init__(self, data: QueryDict | None, *, agent: Agent) -> None:
         """Offer the scopes of the agent's kind, all of them ticked."""

@@ -58,7 +58,7 @@ class GrantForm(forms.Form):
 
     key = forms.RegexField(r"^[0-9a-f]{32}$", widget=forms.HiddenInput)
     amount = forms.IntegerField(label="Wallet tokens for each", min_value=1, max_value=ledger.LARGEST_TRANSFER)
-    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+    reason = forms.CharField(max_length=ledger.LONGEST_MEMO, widget=forms.Textarea(attrs={"rows": 2}))
 
 
 @admin.register(Account)

@@ -14,6 +14,7 @@ MINT = "mint"
 TREASURY = "treasury"
 # Far below the end of bigint, so that no sum of balances comes near it.
 LARGEST_TRANSFER = 10**15
+LONGEST_KEY, LONGEST_MEMO, LONGEST_OWNER = 200, 500, 64
 
 
 class Movement(NamedTuple):
@@ -50,10 +51,10 @@ def house_account(name: str) -> Account:
 
 
 def open_wallet(*, agent: Agent | None = None, quest: str | None = None) -> Account:
-    """Return the wallet of an agent or a quest, opened empty when missing. Refuses graders."""
+    """Return the wallet of an agent or a quest, opened empty when missing. Refuses graders and ids too long."""
     if agent is None:
-        if not quest:
-            msg = "A wallet belongs to an agent or to a quest."
+        if not quest or len(quest) > LONGEST_OWNER:
+            msg = f"A wallet belongs to an agent or to a quest, whose id has 1 to {LONGEST_OWNER} characters."
             raise errors.InvalidTransferError(msg)
         return _opened("quest", quest, agent=None)
     if agent.kind == Agent.Kind.GRADER:
@@ -92,8 +93,11 @@ def post(  # noqa: PLR0913 - a transfer has this many parts
     The same key with the same parts returns the first transfer; with others it is refused, as is an amount above
     what the debit account has available (the mint excepted).
     """
-    if not 1 <= amount <= LARGEST_TRANSFER or debit == credit or not key:
+    if not 1 <= amount <= LARGEST_TRANSFER or debit == credit:
         raise errors.InvalidTransferError
+    if not 1 <= len(key) <= LONGEST_KEY or len(memo) > LONGEST_MEMO:
+        msg = f"A key has 1 to {LONGEST_KEY} characters, a memo at most {LONGEST_MEMO}."
+        raise errors.InvalidTransferError(msg)
     accounts = {a.pk: a for a in locked([debit, credit])}
     if len(accounts) != 2:  # noqa: PLR2004 - a transfer has two sides
         msg = "There is no such account."
