@@ -20,6 +20,7 @@ SCOPES_BY_KIND: dict[str, frozenset[str]] = {
 }
 LIFETIME = timedelta(days=90)
 LONGEST = timedelta(days=3650)
+LONGEST_LABEL = 100
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 _MARK = "rk"
 
@@ -45,7 +46,7 @@ def issue(  # noqa: PLR0913 - a key has this many terms
 
     Without `scopes` the key carries all that the agent's kind allows. `prefix`, the key's public name, may be chosen
     beforehand, so that a form sent twice issues one key. Refuses scopes the kind does not have, an empty set, an
-    inactive agent, a lifetime that is not positive or longer than `LONGEST`, and a prefix that is taken.
+    inactive agent, a lifetime that is not positive or longer than `LONGEST`, a label too long, and a prefix taken.
     """
     allowed = SCOPES_BY_KIND[agent.kind]
     wanted = allowed if scopes is None else frozenset(scopes)
@@ -58,6 +59,9 @@ def issue(  # noqa: PLR0913 - a key has this many terms
         raise KeyRefusedError(msg)
     if not timedelta(0) < lifetime <= LONGEST:
         msg = f"A key lives longer than no time and at most {LONGEST.days} days."
+        raise KeyRefusedError(msg)
+    if len(label) > LONGEST_LABEL:
+        msg = f"A label has at most {LONGEST_LABEL} characters."
         raise KeyRefusedError(msg)
     secret = secrets.token_urlsafe(32)
     key = AgentKey(
