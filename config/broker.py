@@ -37,7 +37,7 @@ class Channel(filesystem.Channel):
         hidden.write_text(dumps(payload))
         hidden.rename(folder / name)
 
-    def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ANN401, ARG002 - kombu's signature
+    def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002 - kombu's signature
         """Take the oldest message of a queue; raise `Empty` when there is none."""
         for name in sorted(path.name for path in Path(self.data_folder_in).iterdir()):
             if not self._is_of(queue, name):

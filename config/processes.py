@@ -100,7 +100,7 @@ def spawn(
     *,
     log: Path,
     death_signal: signal.Signals = signal.SIGTERM,
-    **options: Any,  # noqa: ANN401 - handed to Popen as they are
+    **options: Any,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own, writing to a log file, ending when we end.
 
@@ -119,7 +119,7 @@ def spawn(
         )
 
 
-def open_log(path: Path) -> Any:  # noqa: ANN401 - a binary file
+def open_log(path: Path) -> Any:
     """Open a log for appending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("ab", buffering=0)

@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     help = "Make the superuser `admin` where there is no superuser, and print its generated password once."
 
-    def handle(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: Any, **__: Any) -> None:
         """Do nothing when any superuser exists."""
         if User.objects.filter(is_superuser=True).exists():
             return
