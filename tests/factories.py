@@ -5,9 +5,13 @@ The clock of a test is virtual: it starts at `NOON` and `after(seconds)` names a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pytest
+from django.db import transaction
 
 from auction import backlog, clearing, order_book, payouts, pools, settlement
 from auction.models import Bid, Clear, Payout, Pool, Round, Slot, Task
@@ -15,8 +19,10 @@ from config.models import Agent
 from economics import ledger, mint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from decimal import Decimal
 
+    from config.errors import RefusedError
     from economics.models import Account, DailyIssue
 
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -26,6 +32,13 @@ _numbers = itertools.count(1)
 def after(seconds: float) -> datetime:
     """Return the moment so many seconds after noon."""
     return NOON + timedelta(seconds=seconds)
+
+
+@contextlib.contextmanager
+def refused(kind: type[RefusedError]) -> Iterator[pytest.ExceptionInfo[RefusedError]]:
+    """Expect a deed to be refused, in a savepoint as interfaces have one: the test's transaction goes on."""
+    with pytest.raises(kind) as refusal, transaction.atomic():
+        yield refusal
 
 
 def agent(name: str = "", *, kind: str = Agent.Kind.WORKER) -> Agent:
@@ -43,7 +56,7 @@ def wallet(tokens: int = 0, *, owner: Agent | None = None, quest: str = "") -> A
     return account
 
 
-def task(owner: Account, task_id: str = "", **terms: Any) -> Task:  # noqa: ANN401 - columns of a task
+def task(owner: Account, task_id: str = "", **terms: Any) -> Task:
     """Return a new open task owned by a wallet; a quest's is written as its programme will file it."""
     name = task_id or f"task-{next(_numbers)}"
     if owner.agent is None:

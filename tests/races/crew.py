@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import time
 import traceback
 from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import psycopg
 from django.db import connections
 
 from config.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Barrier
 
@@ -52,6 +55,27 @@ def race(*deeds: Callable[[int], object], rounds: int = 20) -> list[list[Outcome
             member.kill()
             member.join()
     return [list(outcomes) for outcomes in zip(*logs, strict=True)]
+
+
+@contextlib.contextmanager
+def stuck(deed: Callable[[], object], url: str) -> Iterator[None]:
+    """Begin a deed in another process and enter when it waits for a lock; on leaving it must come to its end."""
+    connections.close_all()
+    receiver, sender = _FORK.Pipe(duplex=False)
+    member = _FORK.Process(target=_run, args=(lambda _: deed(), 1, _FORK.Barrier(1), sender), daemon=True)
+    member.start()
+    try:
+        with psycopg.connect(url, autocommit=True) as watcher:
+            end = time.monotonic() + _PATIENCE
+            while watcher.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount == 0:
+                assert time.monotonic() < end, "the deed waits for nothing"
+                time.sleep(0.01)
+        yield
+        log = _received(receiver)
+        assert not isinstance(log, str), log
+    finally:
+        member.kill()
+        member.join()
 
 
 def _run(deed: Callable[[int], object], rounds: int, barrier: Barrier, report: Connection) -> None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+import psycopg
 
 from auction import backlog, clearing, order_book, settlement
 from tests import factories
 from tests.factories import after
-from tests.races.crew import race
+from tests.races.crew import race, stuck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from auction.models import Pool, Task
 
 ROUNDS = 20
-T = TypeVar("T")
-
-
-def _scrambled(things: Sequence[T]) -> list[T]:
-    """Return things in an order that is neither theirs nor its reverse."""
-    return sorted(things, key=lambda thing: things.index(thing) * 7 % 11)
 
 
 def _batch(tasks: Sequence[Task], into: Pool) -> list[str]:
@@ -54,65 +46,52 @@ def test_cancelling_a_task_and_a_batch_that_names_it_take_turns() -> None:
         assert said.count("placed") == 1
 
 
-@transaction.atomic  # one commit instead of hundreds
-def _books(markets: Sequence[Pool]) -> list[list[Task]]:
-    """Give each market 20 slots and 30 bids; return the tasks bidden for."""
-    owners = [factories.wallet(1_000_000) for _ in range(30)]
-    books = []
-    for market in markets:
-        factories.slots(market, 20)
-        tasks = [factories.task(owner) for owner in owners]
-        for task, price in zip(tasks, _scrambled(range(100, 130)), strict=True):
-            factories.bid(task.wallet, price, market, work=task)
-        books.append(tasks)
-    return books
+def _clears(market: Pool) -> list[str]:
+    """Sell 20 slots and start them; return the ids of their tasks, sorted."""
+    factories.slots(market, 20)
+    owners = [factories.wallet(1000) for _ in range(20)]
+    for owner in owners:
+        factories.bid(owner, 100, market)
+    cleared = clearing.clear_round(after(1), market.name)
+    for clear in cleared.clears.select_related("account"):
+        settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
+    return sorted(cleared.clears.values_list("winning_task_id", flat=True))
 
 
-def test_clearing_a_pool_and_batches_that_name_its_tasks_elsewhere_take_turns() -> None:
-    elsewhere = factories.pool()
-    markets = [factories.pool() for _ in range(ROUNDS)]
-    books = _books(markets)
-
-    def clear(number: int) -> int:
-        return clearing.clear_round(after(1), markets[number].name).slots_sold
-
-    def batch(number: int) -> set[str]:
-        return set.union(*(set(_batch(books[number], elsewhere)) for _ in range(8)))
-
-    outcomes = race(clear, batch, batch, batch, rounds=ROUNDS)
-    assert [cleared.value for cleared, *_batches in outcomes] == [20] * ROUNDS
+def _lock(hold: psycopg.Connection[Any], tasks: Sequence[str]) -> None:
+    """Lock these tasks as a batch of bids does, if nobody is in the way."""
+    hold.execute("SELECT FROM auction_tasks WHERE id = ANY(%s) ORDER BY id FOR SHARE NOWAIT", [list(tasks)])
 
 
-@transaction.atomic
-def _leases(market: Pool) -> list[list[Task]]:
-    """Sell and start 20 slots for each round, the leases of a round ending at one moment; return their tasks."""
-    owners = [factories.wallet(1_000_000) for _ in range(20)]
-    books = []
-    for number in range(ROUNDS):
-        for owner in _scrambled(owners):
-            factories.slot(market, available_at=_start(number))
-            factories.bid(owner, 100, market, at=_start(number))
-        cleared = clearing.clear_round(_start(number), market.name)
-        clears = list(cleared.clears.select_related("account", "winning_task"))
-        for clear in clears:
-            settlement.start(clear.slot_id, runner=factories.runner(clear), now=_start(number))
-        books.append([clear.winning_task for clear in clears])
-    return books
+def test_a_round_waits_for_its_first_task_before_it_locks_the_others(committed_db: str) -> None:
+    market = factories.pool()
+    factories.slots(market, 20)
+    bids = [factories.bid(factories.wallet(1000), 100 + n * 7 % 20, market) for n in range(20)]
+    first, *others = sorted(bid.task_id for bid in bids)
+
+    with psycopg.connect(committed_db) as hold:
+        _lock(hold, [first])
+        with stuck(lambda: clearing.clear_round(after(1), market.name).pk, committed_db):
+            _lock(hold, others)
+            hold.commit()
 
 
-def _start(number: int) -> datetime:
-    return after(number * 100 - 100_000)
+def test_a_sweep_waits_for_its_first_task_before_it_locks_the_others(committed_db: str) -> None:
+    first, *others = _clears(factories.pool(lease_seconds=10))
+
+    with psycopg.connect(committed_db) as hold:
+        _lock(hold, [first])
+        with stuck(lambda: settlement.sweep(now=after(11)), committed_db):
+            _lock(hold, others)
+            hold.commit()
 
 
-def test_lapsing_slots_and_batches_that_name_their_tasks_take_turns() -> None:
-    market = factories.pool(lease_seconds=10)
-    books = _leases(market)
+def test_cancelling_a_task_waits_for_it_before_it_locks_the_wallet(committed_db: str) -> None:
+    owner, market = factories.wallet(1000), factories.pool()
+    bid = factories.bid(owner, 100, market)
 
-    def lapse(number: int) -> int:
-        return settlement.sweep(now=_start(number) + timedelta(seconds=10))["lapsed"]
-
-    def batch(number: int) -> set[str]:
-        return set.union(*(set(_batch(books[number], market)) for _ in range(8)))
-
-    outcomes = race(lapse, batch, batch, batch, rounds=ROUNDS)
-    assert [lapsed.value for lapsed, *_batches in outcomes] == [20] * ROUNDS
+    with psycopg.connect(committed_db) as hold:
+        _lock(hold, [bid.task_id])
+        with stuck(lambda: backlog.cancel_task(bid.task_id, wallet=owner.pk, now=after(1)).pk, committed_db):
+            hold.execute("SELECT FROM token_accounts WHERE id = %s FOR NO KEY UPDATE NOWAIT", [owner.pk])
+            hold.commit()
