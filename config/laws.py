@@ -43,7 +43,7 @@ def unchanged(name: str) -> pgtrigger.Trigger:
     return _refuse(name, "never changes", operation=pgtrigger.Update)
 
 
-def kept(name: str, condition: Any = None) -> pgtrigger.Trigger:  # noqa: ANN401 - pgtrigger's Q or nothing
+def kept(name: str, condition: Any = None) -> pgtrigger.Trigger:
     """Refuse every DELETE of a row (that meets the condition)."""
     return _refuse(name, "never vanishes", operation=pgtrigger.Delete, condition=condition)
 
@@ -68,6 +68,6 @@ def refusal(name: str, sentence: str) -> str:
     return f"RAISE EXCEPTION '{sentence}' USING {options};"
 
 
-def _refuse(name: str, what: str, **when: Any) -> pgtrigger.Trigger:  # noqa: ANN401 - pgtrigger's own arguments
+def _refuse(name: str, what: str, **when: Any) -> pgtrigger.Trigger:
     sentence = f"law {name}: what it protects {what}"
     return pgtrigger.Trigger(name=name, when=pgtrigger.Before, func=refusal(name, sentence), **when)

@@ -140,12 +140,12 @@ class ReadOnlyAdmin(HouseAdmin[ModelT]):
     hidden: ClassVar[Sequence[str]] = ()
     extra: ClassVar[Sequence[str]] = ()
 
-    def get_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:  # noqa: ANN401, ARG002 - Django's
+    def get_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:  # noqa: ARG002 - Django's
         """Return every stored column, then the `extra` ones that the page computes."""
         columns = [field.name for field in self.opts.concrete_fields if field.name not in self.hidden]
         return [*columns, *self.extra]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:  # noqa: ANN401 - as above
+    def get_readonly_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:
         """Return all that is shown."""
         return self.get_fields(request, obj)
 

@@ -34,7 +34,7 @@ class WalletedAgentAdmin(AgentAdmin):
         return found.annotate(wallet=Subquery(own.values("pk")), wallet_available=Subquery(own.values("available")))
 
     @admin.display(description="wallet: available", ordering="wallet_available")
-    def wallet(self, agent: Any) -> str | None:  # noqa: ANN401 - annotated above
+    def wallet(self, agent: Any) -> str | None:
         """Return the available tokens, leading to the wallet."""
         if agent.wallet is None:
             return None

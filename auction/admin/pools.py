@@ -70,7 +70,7 @@ class PoolAdmin(HouseAdmin[Pool]):
         rows = ((reverse(f"admin:auction_{model}_changelist"), pool.pk, more, text) for model, more, text in links)
         return format_html_join(" · ", '<a href="{}?pool__id__exact={}{}">{}</a>', rows)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:  # noqa: ANN401, ARG002
+    def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:  # noqa: ARG002
         """Show a new pool's settings only: it has no past."""
         return self.fieldsets if obj else self.fieldsets[:-1]
 
@@ -83,7 +83,7 @@ class PoolAdmin(HouseAdmin[Pool]):
         """Refuse: a pool is stopped, its books stay."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:  # noqa: ANN401, ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         """Create the pool or change just the settings that were changed, by the rules of `pools`."""
         settings = {name: form.cleaned_data[name] for name in form.changed_data if name != "name"}
         saved = pools.configure(obj.name, **settings) if change else pools.create(obj.name, **settings)

@@ -108,7 +108,7 @@ class AuditRunAdmin(ReadOnlyAdmin[AuditRun]):
         return super().get_queryset(request).annotate(found=count).defer("differences")
 
     @admin.display(description="differences", ordering="found")
-    def found(self, run: Any) -> int:  # noqa: ANN401 - annotated above
+    def found(self, run: Any) -> int:
         """Return how many differences it found."""
         count: int = run.found
         return count

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Open(APIView):
     """A view that anybody may read."""
 
-    http_method_names = ["get", "head"]  # noqa: RUF012 - Django's way
+    http_method_names = ["get", "head"]
     authentication_classes = ()
     permission_classes = ()
 

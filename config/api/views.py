@@ -17,7 +17,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 class Scoped(APIView):
     """A view that says which scope each of its methods asks for, and which of them need an Idempotency-Key."""
 
-    http_method_names = ["get", "head", "post", "delete"]  # noqa: RUF012 - Django's way
+    http_method_names = ["get", "head", "post", "delete"]
     scopes: ClassVar[Mapping[str, str]]
     keyed: ClassVar[frozenset[str]] = frozenset()
 

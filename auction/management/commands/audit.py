@@ -19,7 +19,7 @@ class Command(BaseCommand):
         """Take whether to store the pass."""
         parser.add_argument("--store", action=BooleanOptionalAction, default=True, help="Store the pass.")
 
-    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **options: Any) -> None:
         """Print a line for each difference, or that there is none."""
         if options["store"]:
             found = [Difference(**row) for row in audit.audit(now=timezone.now()).differences]

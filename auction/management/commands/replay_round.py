@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="Every round.")
         parser.add_argument("--pool", metavar="P", help="With --all: the rounds of this pool.")
 
-    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **options: Any) -> None:
         """Print price and awards of each round replayed and every difference."""
         number, everything = options["round"], options["all"]
         if (number is None) != everything or (options["pool"] and not everything):

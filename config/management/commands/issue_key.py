@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Check and say what would happen; write nothing.")
 
     @transaction.atomic
-    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **options: Any) -> None:
         """Issue the key, making the agent first where asked to."""
         agent = _agent(options["agent"], create=options["create"], kind=options["kind"])
         try:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Check and say what would happen; write nothing.")
 
     @transaction.atomic
-    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **options: Any) -> None:
         """Grant the tokens and say what the wallet then holds."""
         now = timezone.now()
         try:
