@@ -52,7 +52,7 @@ def starts(project: Path) -> None:
     site.report("first start, installing packages")
     assert len(PASSWORD.findall(site.said)) == 1, site.said
     assert answers(f"{site.url}/admin/login/")
-    audit = subprocess.run([".venv/bin/python", "manage.py", "check"], cwd=project, check=False, timeout=60)
+    audit = subprocess.run([".venv/bin/python", "manage.py", "audit"], cwd=project, check=False, timeout=60)
     assert audit.returncode == 0, "audit from another terminal"
     second = MakeUp(project, port=preflight.free_port("127.0.0.1", 0))
     assert second.end() != 0, second.said
