@@ -62,9 +62,9 @@ def open_wallet(*, agent: Agent | None = None, quest: str | None = None) -> Acco
     return _opened("agent", agent.id, agent=agent)
 
 
-def wallet_of(agent: Agent) -> int | None:
-    """Return the account id of an agent's wallet, or None when it has none yet."""
-    return Account.objects.filter(owner_type="agent", owner_id=agent.id).values_list("pk", flat=True).first()
+def wallet_of(agent: Agent) -> int:
+    """Return the account id of an agent's wallet, or 0, which no account has, when it has none yet."""
+    return Account.objects.filter(owner_type="agent", owner_id=agent.id).values_list("pk", flat=True).first() or 0
 
 
 def _opened(owner_type: str, owner_id: str, *, agent: Agent | None) -> Account:

@@ -35,7 +35,7 @@ class PlaceBids(fields.Body):
     """Up to 1,000 bids for one pool."""
 
     pool = fields.PlainText(max_length=64, default=pools.DEFAULT)
-    bids = BidTerms(many=True, allow_empty=False, max_length=order_book.MOST_IN_A_BATCH)
+    bids = serializers.ListField(child=BidTerms(), allow_empty=False, max_length=order_book.MOST_IN_A_BATCH)
 
 
 class BidShown(serializers.ModelSerializer[Bid]):
@@ -91,7 +91,7 @@ class Bids(views.Listed[Bid]):
 
     def get_queryset(self) -> QuerySet[Bid]:
         """Return the caller's bids."""
-        return super().get_queryset().filter(account_id=_wallet(self))
+        return super().get_queryset().filter(account_id=ledger.wallet_of(self.agent))
 
     @extend_schema(request=PlaceBid, responses={201: BidShown})
     def post(self, request: Request) -> HttpResponse:
@@ -101,7 +101,7 @@ class Bids(views.Listed[Bid]):
         def deed() -> object:
             bid = order_book.place_bid(agent_id=self.agent.pk, now=timezone.now(), **terms)
             bid.pool = Pool(pk=bid.pool_id, name=terms["pool"])  # known already: not worth a query
-            return BidShown(bid).data
+            return fields.shown(BidShown, bid)
 
         return idempotency.answered_once(request, 201, deed)
 
@@ -119,7 +119,9 @@ class BidBatch(views.Scoped):
         offers = [order_book.Offer(**terms) for terms in asked["bids"]]
 
         def deed() -> object:
-            placed = order_book.place_bids(offers, now=timezone.now(), wallet=_wallet(self), pool=asked["pool"])
+            placed = order_book.place_bids(
+                offers, now=timezone.now(), wallet=ledger.wallet_of(self.agent), pool=asked["pool"]
+            )
             return {"results": [_shown(one) for one in placed]}
 
         return idempotency.answered_once(request, 200, deed)
@@ -136,7 +138,7 @@ class OneBid(views.One[Bid]):
 
     def get_queryset(self) -> QuerySet[Bid]:
         """Return the caller's bids."""
-        return super().get_queryset().filter(account_id=_wallet(self))
+        return super().get_queryset().filter(account_id=ledger.wallet_of(self.agent))
 
     @extend_schema(responses=BidShown)
     def delete(self, request: Request, bid_id: str) -> Response:
@@ -155,14 +157,10 @@ class CancelBid(views.Scoped):
         return _cancelled(self, request, bid_id)
 
 
-def _wallet(view: views.Scoped) -> int:
-    """Return the caller's wallet; 0, which nobody's is, when it has none and therefore no task or bid either."""
-    return ledger.wallet_of(view.agent) or 0
-
-
 def _cancelled(view: views.Scoped, request: Request, bid_id: str) -> Response:
     def deed() -> object:
-        return BidShown(order_book.cancel_bid(int(bid_id), wallet=_wallet(view), now=timezone.now())).data
+        wallet = ledger.wallet_of(view.agent)
+        return fields.shown(BidShown, order_book.cancel_bid(int(bid_id), wallet=wallet, now=timezone.now()))
 
     return idempotency.repeatable(request, deed)
 

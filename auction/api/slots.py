@@ -1,10 +1,10 @@
 """Slots over HTTP: offered by providers, run by those who won them, graded by graders."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import django_filters
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,6 +15,9 @@ from auction import errors, pools, settlement
 from auction.api.results import ClearShown, WinShown
 from auction.models import Slot
 from config.api import fields, filters, idempotency, views
+
+if TYPE_CHECKING:
+    from config.models import Agent
 
 
 class OfferSlots(fields.Body):
@@ -77,7 +80,8 @@ class SlotFilter(django_filters.FilterSet):
 
     def only_own(self, slots: QuerySet[Slot], name: str, value: bool) -> QuerySet[Slot]:  # noqa: ARG002, FBT001 - django-filter's signature
         """Narrow to the caller's own; `get_queryset` has seen to the rest."""
-        return slots.filter(provider_id=self.request.user.pk) if value else slots
+        caller = cast("HttpRequest", self.request).user
+        return slots.filter(provider=cast("Agent", caller)) if value else slots
 
 
 class Slots(views.Listed[Slot]):
@@ -128,7 +132,7 @@ class StartSlot(views.Scoped):
     def post(self, request: Request, slot_id: str) -> Response:
         """Begin to run a slot one has won and take its lease. Repeatable while it runs."""
         return idempotency.repeatable(
-            request, lambda: WinShown(settlement.start(slot_id, runner=self.agent, now=timezone.now())).data
+            request, lambda: fields.shown(WinShown, settlement.start(slot_id, runner=self.agent, now=timezone.now()))
         )
 
 
@@ -141,7 +145,8 @@ class Heartbeat(views.Scoped):
     def post(self, request: Request, slot_id: str) -> Response:
         """Renew the lease of a running slot. Repeatable."""
         return idempotency.repeatable(
-            request, lambda: WinShown(settlement.heartbeat(slot_id, runner=self.agent, now=timezone.now())).data
+            request,
+            lambda: fields.shown(WinShown, settlement.heartbeat(slot_id, runner=self.agent, now=timezone.now())),
         )
 
 
@@ -158,7 +163,7 @@ class SettleSlot(views.Scoped):
 
         def deed() -> object:
             clear = settlement.finish(slot_id, runner=self.agent, now=timezone.now(), **asked)
-            return WinShown(clear).data
+            return fields.shown(WinShown, clear)
 
         return idempotency.answered_once(request, 200, deed)
 
@@ -176,7 +181,7 @@ class GradeSlot(views.Scoped):
 
         def deed() -> object:
             clear = settlement.record_impact(slot_id, grader=self.agent, now=timezone.now(), **asked)
-            return ClearShown(clear).data
+            return fields.shown(ClearShown, clear)
 
         return idempotency.answered_once(request, 200, deed)
 

@@ -66,7 +66,7 @@ class Tasks(views.Listed[Task]):
         parts = fields.checked(FileTask, request.data)
 
         def deed() -> object:
-            return TaskShown(backlog.file_task(filed_by=self.agent, now=timezone.now(), **parts)).data
+            return fields.shown(TaskShown, backlog.file_task(filed_by=self.agent, now=timezone.now(), **parts))
 
         return idempotency.answered_once(request, 201, deed)
 
@@ -95,7 +95,7 @@ class CancelTask(views.Scoped):
         """Cancel an open task, and its open bid with it. Repeatable."""
 
         def deed() -> object:
-            wallet = ledger.wallet_of(self.agent) or 0
-            return TaskShown(backlog.cancel_task(task_id, wallet=wallet, now=timezone.now())).data
+            wallet = ledger.wallet_of(self.agent)
+            return fields.shown(TaskShown, backlog.cancel_task(task_id, wallet=wallet, now=timezone.now()))
 
         return idempotency.repeatable(request, deed)

@@ -1,7 +1,7 @@
 """What may narrow a list: query parameters that refuse what they do not understand."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django import forms
@@ -22,8 +22,8 @@ class _MomentField(forms.CharField):
         try:
             return fields.Moment().to_internal_value(text.replace(" ", "+"))
         except exceptions.ValidationError as error:
-            ((message,), (code,)) = error.detail, error.get_codes()
-            raise ValidationError(message, code=code) from error
+            (fault,) = cast("list[exceptions.ErrorDetail]", error.detail)
+            raise ValidationError(str(fault), code=fault.code) from error
 
 
 class MomentFilter(django_filters.Filter):

@@ -1,14 +1,15 @@
 """Writes that a machine may retry: the same key with the same body gets the first answer again.
 
-One transaction holds all of it: the key is claimed, the deed done behind a savepoint, the answer stored. A twin
-that comes meanwhile waits on the key's unique index. A refused deed is an answer too; errors that may pass (lock
-errors, defects) are not: they roll everything back and leave the key free.
+The answer is written last, in the deed's own transaction, under a key that is unique per agent. Whoever finds it
+taken was not the first: its deed is rolled back and the first answer returned. A twin that comes meanwhile waits on
+that unique index until the other has committed. So a first request, nearly all of them, pays for one insert and nothing
+else. A refusal is an answer too and is kept; errors that may pass (lock errors, defects) are not: the key stays free.
 """
 
 import hashlib
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import OperationalError, connection, transaction
 from django.http import HttpResponse
@@ -25,13 +26,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _SUCCESS = 300
 _T = TypeVar("_T")
 
-# The savepoint rides in the same round trip.
-_CLAIM = """
-INSERT INTO config_idempotentrequest (principal, key, fingerprint) VALUES (%s, %s, %s)
-ON CONFLICT (principal, key) DO NOTHING RETURNING id;
-SAVEPOINT deed
+_KEEP = """
+INSERT INTO config_idempotentrequest (principal, key, fingerprint, status, body) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (principal, key) DO NOTHING
 """
-_STORE = "UPDATE config_idempotentrequest SET status = %s, body = %s WHERE id = %s"
 _FIRST = "SELECT fingerprint, status, body FROM config_idempotentrequest WHERE principal = %s AND key = %s"
 
 
@@ -41,20 +39,84 @@ class KeyReusedError(InvalidError):
     code = "idempotency_key_reused"
 
 
+class _AnsweredBeforeError(Exception):
+    """Somebody else's answer stands under this key: what was done in vain must not stay."""
+
+
+class Claim(NamedTuple):
+    """Who asks what under which key."""
+
+    principal: str
+    key: str
+    fingerprint: bytes
+
+
 def answered_once(request: Request, status: int, deed: Callable[[], object]) -> HttpResponse:
     """Do the deed once per agent and Idempotency-Key and return its answer, with `status` when it is not refused.
 
     `deed` makes one call into a rule and returns what is to be shown. Refuses a request without a key (400) and a
     key that was used for another method, path or body (422).
     """
+    claim = _claim(request)
+    failure: Exception
+    try:
+        return retried(lambda: _done(claim, status, deed))
+    except _AnsweredBeforeError as error:
+        failure = error
+    except (RefusedError, OperationalError) as error:
+        failure = error
+        if isinstance(error, RefusedError) and not error.retryable:
+            body = bodies.as_json(problems.refusal(error, instance=request.path))
+            if _kept(claim, error.status, body):
+                return _response(error.status, body)
+    first = _first(claim)
+    if first is None:
+        raise failure
+    return first
+
+
+def _claim(request: Request) -> Claim:
     key = request.headers.get(HEADER, "")
     if not _KEY.fullmatch(key):
         msg = f"This write needs a header {HEADER}: 1 to 200 visible ASCII characters, new for each new request."
         raise exceptions.ParseError(msg, code="idempotency_key_required")
-    path = request.path.rstrip("/")
-    fingerprint = hashlib.sha256(f"{request.method} {path}\n".encode() + request._request.body).digest()  # noqa: SLF001 - the body as it came
-    claim = (f"agent:{request.user.pk}", key, fingerprint)
-    return retried(lambda: _in_one_transaction(claim, status, deed, request.path))
+    address = f"{request.method} {request.path.rstrip('/')}\n".encode()
+    fingerprint = hashlib.sha256(address + request._request.body).digest()  # noqa: SLF001 - the body as it came
+    return Claim(f"agent:{request.user.pk}", key, fingerprint)
+
+
+def _done(claim: Claim, status: int, deed: Callable[[], object]) -> HttpResponse:
+    body = bodies.as_json(deed())
+    if not _kept(claim, status, body):
+        raise _AnsweredBeforeError
+    return _response(status, body)
+
+
+def _kept(claim: Claim, status: int, body: str) -> bool:
+    """Write an answer down, unless there is one already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [*claim, status, body])
+        return bool(cursor.rowcount)
+
+
+def _first(claim: Claim) -> HttpResponse | None:
+    """Return the answer that stands under this key; refuse when it is that of another request."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST, claim[:2])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    fingerprint, status, body = row
+    if bytes(fingerprint) != claim.fingerprint:
+        raise KeyReusedError
+    response = _response(status, body)
+    response.headers[REPLAYED] = "true"
+    return response
+
+
+def _response(status: int, body: str) -> HttpResponse:
+    kind = "application/json" if status < _SUCCESS else problems.PROBLEM_JSON
+    return HttpResponse(body, status=status, content_type=kind)
 
 
 def repeatable(request: Request, deed: Callable[[], object]) -> Response:
@@ -76,37 +138,3 @@ def retried(attempt: Callable[[], _T]) -> _T:
 def _atomic(attempt: Callable[[], _T]) -> _T:
     with transaction.atomic():
         return attempt()
-
-
-def _in_one_transaction(
-    claim: tuple[str, str, bytes], status: int, deed: Callable[[], object], instance: str
-) -> HttpResponse:
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, claim)
-        claimed = cursor.fetchone()
-        if claimed is None:
-            cursor.execute(_FIRST, claim[:2])
-            return _replay(cursor.fetchone(), claim[2])
-        try:
-            body = bodies.as_json(deed())
-        except RefusedError as error:
-            if error.retryable:
-                raise
-            transaction.set_rollback(False)  # the deed's own atomic block asked for it; the savepoint is enough
-            cursor.execute("ROLLBACK TO SAVEPOINT deed")
-            status, body = error.status, bodies.as_json(problems.refusal(error, instance=instance))
-        cursor.execute(_STORE, [status, body, claimed[0]])
-    return _response(status, body)
-
-
-def _replay(first: tuple[bytes, int, str], fingerprint: bytes) -> HttpResponse:
-    if bytes(first[0]) != fingerprint:
-        raise KeyReusedError
-    response = _response(first[1], first[2])
-    response.headers[REPLAYED] = "true"
-    return response
-
-
-def _response(status: int, body: str) -> HttpResponse:
-    kind = "application/json" if status < _SUCCESS else problems.PROBLEM_JSON
-    return HttpResponse(body, status=status, content_type=kind)

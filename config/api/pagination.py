@@ -26,13 +26,16 @@ class KeysetPagination(BasePagination):
     """
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
     ) -> list[Any]:
         """Return the rows of the page asked for and remember where the next one begins."""
+        if not isinstance(queryset, QuerySet):
+            msg = "Only rows of a table have keys to go on from."
+            raise TypeError(msg)
         ordering: Sequence[str] = getattr(view, "ordering", ("-id",))
         size = _page_size(request)
         if cursor := request.query_params.get("cursor"):
-            queryset = queryset.filter(_after(queryset.model, ordering, _decoded(cursor, queryset.model, ordering)))
+            queryset = queryset.filter(_after(ordering, _decoded(cursor, queryset.model, ordering)))
         rows = list(queryset.order_by(*ordering)[: size + 1])
         self._next = None
         if len(rows) > size:
@@ -84,7 +87,7 @@ def _decoded(cursor: str, model: type[Model], ordering: Sequence[str]) -> list[A
     """Return the key a cursor stands for, refusing everything that is not one of this list's."""
     try:
         key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        columns = [model._meta.get_field(column.lstrip("-")) for column in ordering]  # noqa: SLF001 - Django's public name for it
+        columns: list[Any] = [model._meta.get_field(column.lstrip("-")) for column in ordering]  # noqa: SLF001 - Django's public name for it
         if not isinstance(key, list) or any(type(part) not in (int, str) or "\0" in str(part) for part in key):
             raise ValueError  # noqa: TRY301 - one way out of here
         return [column.clean(part, None) for column, part in zip(columns, key, strict=True)]
@@ -93,9 +96,8 @@ def _decoded(cursor: str, model: type[Model], ordering: Sequence[str]) -> list[A
         raise exceptions.ValidationError({"cursor": msg}, code="bad_cursor") from error
 
 
-def _after(model: type[Model], ordering: Sequence[str], key: list[Any]) -> Q:
+def _after(ordering: Sequence[str], key: list[Any]) -> Q:
     """Return what lies beyond a key: the first column beyond, or equal and the second beyond, and so on."""
-    del model
     beyond, equal = Q(), Q()
     for column, value in zip(ordering, key, strict=True):
         name = column.lstrip("-")

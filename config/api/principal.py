@@ -27,7 +27,8 @@ class AgentKeyAuthentication(BaseAuthentication):
             return None
         key = keys.authenticate(token, now=timezone.now()) if token.isascii() and token.isprintable() else None
         if key is None:
-            raise exceptions.AuthenticationFailed("This key is unknown, expired or revoked.", code="key_invalid")
+            msg = "This key is unknown, expired or revoked."
+            raise exceptions.AuthenticationFailed(msg, code="key_invalid")
         return key.agent, key
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
@@ -52,8 +53,9 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Refuse with 401 when nobody signed in, with 403 naming the scope when the key lacks it."""
         if request.auth is None:
-            raise exceptions.NotAuthenticated("Send a key: Authorization: Bearer <key>.", code="key_missing")
+            msg = "Send a key: Authorization: Bearer <key>."
+            raise exceptions.NotAuthenticated(msg, code="key_missing")
         scope = cast("Scoped", view).scopes.get(request.method or "")
-        if scope is not None and scope not in request.auth.scopes:
+        if scope is not None and scope not in cast("AgentKey", request.auth).scopes:
             raise ScopeMissingError(scope)
         return True

@@ -39,7 +39,7 @@ class Problem(serializers.Serializer[object]):
     code = serializers.CharField()
     detail = serializers.CharField()
     instance = serializers.CharField()
-    errors = Fault(many=True)
+    errors = Fault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
     figures = serializers.DictField(help_text="What a refusal was computed from.")
 
 
@@ -60,7 +60,7 @@ class HouseSchema(AutoSchema):
             )
         ]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override] # spectacular's signature
         """Name the scope."""
         scope = getattr(self.view, "scopes", {}).get(self.method)
         description = str(super().get_description())
@@ -71,7 +71,9 @@ class HouseSchema(AutoSchema):
         responses = super()._get_response_bodies(direction)
         statuses = ("401", "403", "default") if hasattr(self.view, "scopes") else ("default",)
         for status in statuses:
-            described = self._get_response_for_code(Problem, status, [problems.PROBLEM_JSON], direction)
+            described = self._get_response_for_code(  # type: ignore[no-untyped-call] # no types there
+                Problem, status, [problems.PROBLEM_JSON], direction
+            )
             responses[status] = described | {"description": _ERRORS[status]}
         return responses
 
