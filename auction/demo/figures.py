@@ -192,11 +192,11 @@ def _usage() -> int:
 
 
 def _story() -> Story | None:
-    """Return the finished slot with the largest released premium that also earned a reward."""
+    """Return the dearest finished slot that also earned a reward."""
     clear = (
         Clear.objects.filter(reward_paid_tokens__gt=0)
         .select_related("winning_task", "account")
-        .order_by("-premium_tokens", "pk")
+        .order_by("-charge_tokens", "-premium_tokens", "pk")
         .first()
     )
     if clear is None:

@@ -116,8 +116,9 @@ def _rounds(figures: Figures) -> str:
     premium = sum(line.premium for line in lines)
     summary.append(f"Premiums    {premium:,} wallet tokens released to winners at once: what they bid beyond the price")
     rule = (
-        "The highest bids win, and all winners of a round pay one price: the highest number that lost. A slot whose "
-        "provider asks for more than is bid stays unsold. No slots are offered while all of them are in use."
+        "The highest bids win, and all winners of a round pay one price: the highest bid that lost, or what is asked "
+        "for a slot if that is more. A slot whose provider asks for more than is bid stays unsold. None are offered "
+        "while all are in use."
     )
     return _section("Rounds", _paragraph(rule), *summary, *_round_table(lines))
 
@@ -160,8 +161,8 @@ def _story(story: Story) -> str:
     told = (
         f"{story.agent} expected it to be worth {story.expected_usd:.4f} USD and bid at most {story.bid:,} wallet "
         f"tokens, which were held. It won at {story.charge:,}, and {story.bid - story.charge:,} were released at once. "
-        f"The run used {story.tokens:,} LLM tokens of {story.model or 'a model without a name'}. When that was "
-        f"reported, {story.charge:,} were charged. The grader found it worth {story.impact_usd:.4f} USD, which earned "
+        f"The run used {story.tokens:,} LLM tokens of {story.model or 'a model without a name'}; with that report the "
+        f"charge of {story.charge:,} was taken. The grader found it worth {story.impact_usd:.4f} USD, which earned "
         f"{story.reward:,}."
     )
     return _section(f"One of them, {story.task_id}", _paragraph(told))
@@ -172,7 +173,8 @@ def _wallets(lines: Sequence[WalletLine]) -> str:
     ends = ("finished", "forfeited", "lapsed", "withdrawn")
     rows = [_row(widths, "", "before", "charged", "rewards", "after", "won", *ends)]
     for line in lines:
-        moved = (f"{line.before:,}", f"{-line.charged:,}", f"{line.earned:+,}", f"{line.after:,}")
+        earned = f"{line.earned:+,}" if line.earned else "0"
+        moved = (f"{line.before:,}", f"{-line.charged:,}", earned, f"{line.after:,}")
         rows.append(_row(widths, line.agent, *moved, line.ends.total(), *(line.ends[end] for end in ends)))
     before, charged, earned, after = (
         sum(column) for column in zip(*((w.before, w.charged, w.earned, w.after) for w in lines), strict=True)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def scratch(*, keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
     finally:
         _ignore_signals()
         if keep:
-            say(f"Kept: look around with  DATA_DIR={folder / 'data'} make up")
+            say(f"Kept: look around with  DATA_DIR={shlex.quote(str(folder / 'data'))} make up")
         else:
             _remove(folder)
         for number, handler in before.items():

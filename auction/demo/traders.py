@@ -37,7 +37,7 @@ class Habits(NamedTuple):
 
 def habits(number: int) -> Habits:
     """Return the habits of the agent of this number: every second sends batches, one in four errs in each way."""
-    return Habits(number % 2 == 0, number % 4 == 1, number % 4 == 3)  # noqa: PLR2004 - see the sentence above
+    return Habits(number % 2 == 0, number % 4 == 1, number % 4 == 2)  # noqa: PLR2004 - see the sentence above
 
 
 class Trader(Actor):
