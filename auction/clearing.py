@@ -67,6 +67,14 @@ SELECT account_id, sum(max_price_tokens)::bigint, count(*) FROM gone GROUP BY ac
 """
 
 
+class Moment(NamedTuple):
+    """Which round is being made: its number, its cycle, and when."""
+
+    number: int
+    cycle_at: datetime
+    now: datetime
+
+
 class Frontier(NamedTuple):
     """The part of the book that decides the round, and the task behind each bid."""
 
@@ -92,14 +100,14 @@ def clear_round(now: datetime, pool: str = pools.DEFAULT) -> Round:
         raise errors.PoolStoppedError(pool=pool)
     frontier = _read_frontier(book, now)
     result = mechanism.clear(frontier.bids, frontier.asks, mechanism.Rule(book.pricing_rule))
-    number = _next_round_number()
+    moment = Moment(_next_round_number(), cycle_at, now)
     lost = 0
     if result.awards:
-        released = _award(book, number, frontier, result, now)
-        losers, lost = _lose(book, number, now)
+        released = _award(book, moment, frontier, result)
+        losers, lost = _lose(book, moment)
         ledger.release_holds(dict(released + losers))
-    _advance(book, cycle_at, now)
-    return _write_down(book, number, cycle_at, now, frontier, result, lost)
+    Pool.objects.filter(pk=book.pk).update(last_cycle_at=cycle_at, last_round_at=now)
+    return _write_down(book, moment, frontier, result, lost)
 
 
 def _read_frontier(pool: Pool, now: datetime) -> Frontier:
@@ -126,9 +134,7 @@ def _next_round_number() -> int:
     return number
 
 
-def _award(
-    pool: Pool, number: int, frontier: Frontier, result: mechanism.Result, now: datetime
-) -> Counter[int]:
+def _award(pool: Pool, moment: Moment, frontier: Frontier, result: mechanism.Result) -> Counter[int]:
     """Write the awards and return the premium to release per wallet."""
     pools.lock_tasks([frontier.tasks[award.bid_id] for award in result.awards])
     terms = {
@@ -141,8 +147,8 @@ def _award(
         ],
         "price": result.market_price,
         "pool": pool.pk,
-        "round": number,
-        "now": now,
+        "round": moment.number,
+        "now": moment.now,
         "deadline": timedelta(seconds=pool.start_deadline_seconds),
     }
     premiums, written = _by_wallet(_AWARD, terms)
@@ -151,9 +157,9 @@ def _award(
     return premiums
 
 
-def _lose(pool: Pool, number: int, now: datetime) -> tuple[Counter[int], int]:
+def _lose(pool: Pool, moment: Moment) -> tuple[Counter[int], int]:
     """Close every live `round` bid that did not win; return the holds to release per wallet and how many bids."""
-    return _by_wallet(_LOSE, {"pool": pool.pk, "round": number, "now": now})
+    return _by_wallet(_LOSE, {"pool": pool.pk, "round": moment.number, "now": moment.now})
 
 
 def _by_wallet(sql: str, terms: dict[str, Any]) -> tuple[Counter[int], int]:
@@ -163,33 +169,22 @@ def _by_wallet(sql: str, terms: dict[str, Any]) -> tuple[Counter[int], int]:
     return Counter({wallet: amount for wallet, amount, _count in rows}), sum(count for *_, count in rows)
 
 
-def _advance(pool: Pool, cycle_at: datetime, now: datetime) -> None:
-    Pool.objects.filter(pk=pool.pk).update(last_cycle_at=cycle_at, last_round_at=now)
-
-
-def _write_down(  # noqa: PLR0913 - all that a round is
-    pool: Pool,
-    number: int,
-    cycle_at: datetime,
-    now: datetime,
-    frontier: Frontier,
-    result: mechanism.Result,
-    lost: int,
-) -> Round:
+def _write_down(pool: Pool, moment: Moment, frontier: Frontier, result: mechanism.Result, lost: int) -> Round:
+    """Write the round with all that is needed to do it again."""
     parameters = {
         "pool": pool.name,
         "pricing_rule": pool.pricing_rule,
         "reserve_tokens": pool.reserve_tokens,
-        "cycle_at": cycle_at.isoformat(),
-        "cleared_at": now.isoformat(),
+        "cycle_at": moment.cycle_at.isoformat(),
+        "cleared_at": moment.now.isoformat(),
     }
     stored = _columns(frontier)
     prices = {bid.id: bid.price for bid in frontier.bids}
     return Round.objects.create(
-        pk=number,
+        pk=moment.number,
         pool=pool,
-        cycle_at=cycle_at,
-        cleared_at=now,
+        cycle_at=moment.cycle_at,
+        cleared_at=moment.now,
         pricing_rule=pool.pricing_rule,
         market_price_tokens=result.market_price,
         slots_offered=len(frontier.asks),
@@ -200,7 +195,7 @@ def _write_down(  # noqa: PLR0913 - all that a round is
         parameters=parameters,
         frontier=stored,
         digest=digest(parameters, stored, result),
-        created_at=now,
+        created_at=moment.now,
     )
 
 
@@ -209,7 +204,13 @@ def _columns(frontier: Frontier) -> dict[str, Any]:
     ids, owners, prices, times = _transposed(frontier.bids, 4)
     slots, reserves, starts = _transposed(frontier.asks, 3)
     return {
-        "bids": {"id": ids, "owner": owners, "price": prices, "placed_at": times, "task": list(frontier.tasks.values())},
+        "bids": {
+            "id": ids,
+            "owner": owners,
+            "price": prices,
+            "placed_at": times,
+            "task": list(frontier.tasks.values()),
+        },
         "asks": {"slot_id": slots, "price": reserves, "available_at": starts},
     }
 

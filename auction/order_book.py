@@ -1,6 +1,5 @@
 """The order book: bids placed, cancelled and expired, and what it looks like from outside."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -176,21 +175,36 @@ def _refusal(terms: Mapping[str, Any]) -> RefusedError:
     task = Task.objects.select_related("wallet").filter(pk=terms["task"]).first()
     if task is None:
         return errors.UnknownTaskError(pointer="/task_id", task_id=terms["task"])
+    return (
+        _not_theirs(task, terms)
+        or (errors.PoolStoppedError(pool=pool.name) if pool.mode == Pool.Mode.STOPPED else None)
+        or _out_of_bounds(pool, terms["price"], terms["ttl"], pools.moment(pool, terms["now"]))
+        or _not_biddable(task)
+        or _not_covered(task, terms["price"])
+        or RetryableError("Somebody else moved in between; nothing was written. Ask again.")
+    )
+
+
+def _not_theirs(task: Task, terms: Mapping[str, Any]) -> RefusedError | None:
     owner = task.wallet
-    if owner.pk != terms["wallet"] and (owner.owner_type, owner.owner_id) != ("agent", terms["agent"]):
-        return errors.NotYourTaskError(pointer="/task_id", task_id=task.pk)
-    if pool.mode == Pool.Mode.STOPPED:
-        return errors.PoolStoppedError(pool=pool.name)
-    if refusal := _out_of_bounds(pool, terms["price"], terms["ttl"], pools.moment(pool, terms["now"])):
-        return refusal
+    if owner.pk == terms["wallet"] or (owner.owner_type, owner.owner_id) == ("agent", terms["agent"]):
+        return None
+    return errors.NotYourTaskError(pointer="/task_id", task_id=task.pk)
+
+
+def _not_biddable(task: Task) -> RefusedError | None:
     if task.state != Task.State.OPEN:
         return errors.TaskNotOpenError(task_id=task.pk, state=task.state)
     if Bid.objects.filter(task=task, status=Bid.Status.OPEN).exists():
         return errors.TaskHasOpenBidError(task_id=task.pk)
+    return None
+
+
+def _not_covered(task: Task, price: int) -> RefusedError | None:
     (account,) = ledger.locked([task.wallet_id])
-    if account.available < terms["price"]:
-        return errors.InsufficientTokensError(available=account.available, asked=terms["price"])
-    return RetryableError("Somebody else moved in between; nothing was written. Ask again.")
+    if account.available >= price:
+        return None
+    return errors.InsufficientTokensError(available=account.available, asked=price)
 
 
 def _out_of_bounds(pool: Pool, price: int, ttl_at: datetime, placed_at: datetime) -> RefusedError | None:
@@ -224,10 +238,11 @@ def place_bids(
     at = pools.moment(book, now)
     judged = _judged(offers, wallet)
     refusals = [_item_refusal(book, at, *pair) for pair in zip(offers, judged, strict=True)]
-    for place, offer in _repeated(offers):
+    for place in _repeated(offers):
         refusals[place] = refusals[place] or errors.TaskRepeatedError
     wallets = [owner for _code, owner in judged]
-    accounts = {a.pk: a.available for a in ledger.locked(w for w, no in zip(wallets, refusals, strict=True) if w and not no)}
+    paying = {owner for owner, no in zip(wallets, refusals, strict=True) if owner and not no}
+    accounts = {account.pk: account.available for account in ledger.locked(paying)}
     accepted: list[int] = []
     for place, offer in enumerate(offers):
         owner = wallets[place]
@@ -254,7 +269,7 @@ _BY_CODE: dict[str, type[RefusedError]] = {
 def _judged(offers: Sequence[Offer], wallet: int | None) -> list[tuple[str | None, int | None]]:
     with connection.cursor() as cursor:
         cursor.execute(_JUDGE_BATCH, {"tasks": [o.task_id for o in offers], "wallet": wallet})
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _item_refusal(
@@ -267,16 +282,10 @@ def _item_refusal(
     return type(refusal) if refusal else None
 
 
-def _repeated(offers: Sequence[Offer]) -> list[tuple[int, Offer]]:
-    if len({offer.task_id for offer in offers}) == len(offers):
-        return []
-    seen: Counter[str] = Counter()
-    again = []
-    for place, offer in enumerate(offers):
-        if seen[offer.task_id]:
-            again.append((place, offer))
-        seen[offer.task_id] += 1
-    return again
+def _repeated(offers: Sequence[Offer]) -> list[int]:
+    """Return the places of bids for a task that an earlier bid of the batch names."""
+    first: dict[str, int] = {}
+    return [place for place, offer in enumerate(offers) if first.setdefault(offer.task_id, place) != place]
 
 
 def _insert(accepted: list[tuple[Offer, int | None]], pool: Pool, at: datetime) -> dict[str, int]:

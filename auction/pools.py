@@ -145,9 +145,11 @@ def offer(  # noqa: PLR0913 - an offer has this many terms
     if provider.kind == Agent.Kind.GRADER:
         raise errors.GradersDoNotTradeError
     if not 1 <= count <= MOST_SLOTS_AT_ONCE:
-        raise errors.InvalidOfferError(f"count must be 1 to {MOST_SLOTS_AT_ONCE}.", pointer="/count")
+        msg = f"count must be 1 to {MOST_SLOTS_AT_ONCE}."
+        raise errors.InvalidOfferError(msg, pointer="/count")
     if reserve_tokens < 0:
-        raise errors.InvalidOfferError("reserve_tokens must not be negative.", pointer="/reserve_tokens")
+        msg = "reserve_tokens must not be negative."
+        raise errors.InvalidOfferError(msg, pointer="/reserve_tokens")
     if offer_until <= max(now, available_at):
         msg = "offer_until must lie ahead and after available_at."
         raise errors.InvalidOfferError(msg, pointer="/offer_until")

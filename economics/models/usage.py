@@ -34,7 +34,9 @@ class Usage(models.Model):
     resource_type = models.TextField(choices=Resource)
     amount = models.DecimalField(max_digits=30, decimal_places=6)
     amount_used = models.GeneratedField(
-        expression=F("amount"), output_field=models.DecimalField(max_digits=30, decimal_places=6), db_persist=True
+        expression=F("amount"),  # type: ignore[arg-type]  # an F is an expression to Django
+        output_field=models.DecimalField(max_digits=30, decimal_places=6),
+        db_persist=True,
     )
     cost = models.DecimalField(max_digits=30, decimal_places=12, null=True, help_text="USD")
     price_state = models.TextField(choices=PriceState, default="unpriced", db_default="unpriced")
@@ -49,7 +51,9 @@ class Usage(models.Model):
     event_id = models.TextField(null=True, help_text="The source's own id: counted once.")  # noqa: DJ001 - optional
     created_at = models.DateTimeField(db_default=Now())
     timestamp = models.GeneratedField(
-        expression=F("created_at"), output_field=models.DateTimeField(), db_persist=True
+        expression=F("created_at"),  # type: ignore[arg-type]  # as above
+        output_field=models.DateTimeField(),
+        db_persist=True,
     )
     recorded_at = models.DateTimeField(db_default=Now())
 
