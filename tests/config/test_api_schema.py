@@ -1,0 +1,113 @@
+"""The API says what it is: a valid description, docs that work offline, both spellings of every address."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.test import Client
+from drf_spectacular.validation import validate_schema
+
+from tests import callers
+from tests.callers import MARKET
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    out = StringIO()
+    call_command("spectacular", "--format", "openapi-json", "--fail-on-warn", stdout=out)
+    described: dict[str, Any] = json.loads(out.getvalue())
+    return described
+
+
+def _operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, method, called) for path, calls in schema["paths"].items() for method, called in calls.items()]
+
+
+def test_the_description_is_valid_openapi_without_a_warning(schema: dict[str, Any]) -> None:
+    validate_schema(schema)
+    assert len(_operations(schema)) == 33
+    names = [called["operationId"] for _path, _method, called in _operations(schema)]
+    assert len(set(names)) == len(names)
+
+
+def test_every_call_names_the_key_its_scope_and_its_errors(schema: dict[str, Any]) -> None:
+    scheme = schema["components"]["securitySchemes"]["bearer"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    for path, _method, called in _operations(schema):
+        error = called["responses"]["default"]["content"]
+        assert error == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if path not in {"/api/", "/api/problems/"}:
+            assert called["security"] == [{"bearer": []}]
+            assert "Scope: `" in called["description"]
+            assert {"401", "403"} <= called["responses"].keys()
+
+
+def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -> None:
+    keyed = {
+        path.removeprefix(f"{MARKET}/")
+        for path, method, called in _operations(schema)
+        for parameter in called.get("parameters", [])
+        if (parameter["name"], parameter["in"], parameter.get("required")) == ("Idempotency-Key", "header", True)
+        and method == "post"
+    }
+    assert keyed == {"bids/", "bids/batch/", "tasks/", "slots/", "slots/{slot_id}/settle/", "slots/{slot_id}/impact/"}
+
+
+def test_both_spellings_of_every_address_are_the_same(schema: dict[str, Any]) -> None:
+    provider = callers.caller("provider")
+    for path, method, _called in _operations(schema):
+        address = re.sub(r"\{(\w+)\}", lambda name: "1" if name[1].endswith("_id") else "nothing", path)
+        answers = []
+        for spelled in (address, address.rstrip("/")):
+            client = Client(headers={"authorization": f"Bearer {provider.secret}"})
+            answer = client.generic(method.upper(), spelled)
+            assert answer.status_code not in {301, 302, 405}, spelled
+            answers.append((answer.status_code, answer.content.replace(spelled.encode(), b"")))
+        assert answers[0][0] == answers[1][0]
+
+
+def test_the_description_is_served_to_anybody() -> None:
+    answer = Client().get("/api/schema/", headers={"accept": "application/json"})
+    assert answer.status_code == 200
+    assert json.loads(answer.content)["openapi"].startswith("3.")
+    assert Client().get("/api/schema").status_code == 200
+
+
+def test_the_docs_load_nothing_from_elsewhere() -> None:
+    page = Client().get("/api/docs/").content.decode()
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(addresses) >= 4
+    for address in addresses:
+        assert address.startswith("/static/"), address
+        assert Client().get(address).status_code == 200
+    assert not re.search(r"https?://(?!testserver)", page)
+    assert '"validatorUrl": null' in page
+
+
+def test_the_root_leads_on() -> None:
+    doors = json.loads(Client().get("/api/").content)
+    assert doors == json.loads(Client().get("/api").content)
+    assert doors["docs"] == "http://testserver/api/docs/"
+    for door in ("docs", "schema", "problems"):
+        assert Client().get(doors[door]).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/healthz/"])
+def test_the_health_page_asks_the_database(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = Client().get(path)
+    assert (alive.status_code, json.loads(alive.content)) == (200, {"status": "ok"})
+
+    def gone() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(connection, "cursor", gone)
+    dead = Client().get(path)
+    assert (dead.status_code, json.loads(dead.content)) == (503, {"status": "database_unavailable"})
