@@ -10,6 +10,7 @@ from auction.models import Bid, Task
 from auction.models.market import new_id
 from config.models import Agent
 from economics import ledger
+from economics.money import is_usd
 
 
 @transaction.atomic
@@ -32,9 +33,8 @@ def file_task(  # noqa: PLR0913 - a task has this many parts
     if bool(entity_type) != bool(entity_id):
         msg = "entity_type and entity_id come together."
         raise errors.InvalidTaskError(msg, pointer="/entity_id" if entity_type else "/entity_type")
-    if expected_value_usd < 0:
-        msg = "expected_value_usd must not be negative."
-        raise errors.InvalidTaskError(msg, pointer="/expected_value_usd")
+    if not is_usd(expected_value_usd):
+        raise errors.InvalidValueError(pointer="/expected_value_usd")
     wallet = ledger.open_wallet(agent=filed_by)
     task = Task(
         pk=task_id or new_id(),

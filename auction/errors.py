@@ -57,6 +57,12 @@ class TtlOutOfBoundsError(InvalidError):
     code = "ttl_out_of_bounds"
 
 
+class InvalidValueError(InvalidError):
+    """expected_value_usd is a number of USD, 0 or more, below 10^15."""
+
+    code = "invalid_value"
+
+
 class BatchTooLargeError(InvalidError):
     """A batch holds 1 to 1,000 bids."""
 

@@ -12,6 +12,7 @@ from auction import errors, pools
 from auction.models import Bid, Pool, Task
 from config.errors import RefusedError, RetryableError
 from economics import ledger
+from economics.money import is_usd
 
 MOST_IN_A_BATCH = 1_000
 LARGEST = 2**63 - 1
@@ -109,10 +110,12 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
     """Bid `max_price_tokens` for a slot of the pool, for an open task of a wallet (account id) or of an agent's own.
 
     The full price is held in the statement that checks it is available. The bid's time is taken under the pool's
-    lock. Refuses an unknown pool or task, another owner's task, one that is not open or has an open bid, a price
-    or a ttl_at out of bounds, a stopped pool, a wallet with too little available.
+    lock. Refuses an unknown pool or task, another owner's task, one that is not open or has an open bid, a price,
+    a value or a ttl_at out of bounds, a stopped pool, a wallet with too little available.
     """
     _check_price(max_price_tokens)
+    if not is_usd(expected_value_usd):
+        raise errors.InvalidValueError(pointer="/expected_value_usd")
     terms = {
         "lock": pools.LOCK_CLASS,
         "pool": pool,
@@ -278,6 +281,8 @@ def _item_refusal(
     code, _owner = judged
     if code:
         return _BY_CODE[code]
+    if not is_usd(offer.expected_value_usd):
+        return errors.InvalidValueError
     refusal = _out_of_bounds(pool, offer.max_price_tokens, offer.ttl_at, at)
     return type(refusal) if refusal else None
 

@@ -13,7 +13,7 @@ from auction.models import Clear, Pool, Slot, Task
 from auction.order_book import LARGEST
 from config.models import Agent
 from economics import ledger, metering
-from economics.money import reward
+from economics.money import is_usd, reward, rounded_usd
 
 _SWEEP_AT_ONCE = 1_000
 
@@ -56,9 +56,7 @@ def start(slot_id: str, *, runner: Agent, now: datetime) -> Clear:
     clear.runner_account = ledger.open_wallet(agent=runner)
     clear.slot_started_at = now
     clear.lease_until = now + timedelta(seconds=clear.pool.lease_seconds)
-    clear.save(
-        update_fields=["state", "runner", "runner_kind", "runner_account", "slot_started_at", "lease_until"]
-    )
+    clear.save(update_fields=["state", "runner", "runner_kind", "runner_account", "slot_started_at", "lease_until"])
     return clear
 
 
@@ -114,9 +112,7 @@ def finish(
     clear.actual_cost_tokens = actual_cost_tokens
     clear.cost_model = model
     clear.over_reported_tokens = max(0, reported - actual_cost_tokens)
-    clear.save(
-        update_fields=["state", "slot_finished_at", "actual_cost_tokens", "cost_model", "over_reported_tokens"]
-    )
+    clear.save(update_fields=["state", "slot_finished_at", "actual_cost_tokens", "cost_model", "over_reported_tokens"])
     Task.objects.filter(pk=clear.winning_task_id).update(state=Task.State.DONE, closed_at=now)
     entity_type, entity_id = _entity(clear)
     metering.record_slot_remainder(
@@ -147,8 +143,9 @@ def record_impact(slot_id: str, *, actual_impact: Decimal, now: datetime, grader
     The same value again returns the first result, another one is a conflict; a slot that has not finished is
     refused. `grader` None is the house.
     """
-    if not actual_impact.is_finite() or actual_impact < 0:
+    if not is_usd(actual_impact):
         raise errors.InvalidSettlementError(pointer="/actual_impact")
+    actual_impact = rounded_usd(actual_impact)  # as it will be read again, so that a repetition is seen as one
     clear = _clear(slot_id)
     if clear.actual_impact is not None:
         if clear.actual_impact != actual_impact:
@@ -226,9 +223,7 @@ def withdraw_slot(slot_id: str, *, provider: Agent, now: datetime) -> Slot:
     if slot is None:
         raise errors.UnknownSlotError(slot_id=slot_id)
     pools.lock_shared(slot.pool.name)
-    closed = Slot.objects.filter(pk=slot_id, state=Slot.State.OPEN).update(
-        state=Slot.State.WITHDRAWN, closed_at=now
-    )
+    closed = Slot.objects.filter(pk=slot_id, state=Slot.State.OPEN).update(state=Slot.State.WITHDRAWN, closed_at=now)
     slot.refresh_from_db()
     if closed or slot.state == Slot.State.WITHDRAWN:
         return slot

@@ -2,6 +2,20 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
+from typing import Final
+
+MOST_USD: Final = Decimal(10) ** 15
+_USD_STEP: Final = Decimal("1e-12")  # columns of USD keep twelve decimals
+
+
+def is_usd(amount: Decimal) -> bool:
+    """Tell whether this is an amount of USD: a number, 0 or more, below 10^15. NaN and infinities are none."""
+    return amount.is_finite() and 0 <= amount < MOST_USD
+
+
+def rounded_usd(amount: Decimal) -> Decimal:
+    """Return an amount of USD as a column keeps it, with twelve decimals."""
+    return amount.quantize(_USD_STEP)
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
