@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
 _PATIENCE: Final = 60  # seconds; a round takes a few milliseconds
+_STAGGER: Final = 0.002  # seconds; about the time a deed takes
 _FORK: Final = multiprocessing.get_context("fork")
 
 
@@ -33,16 +34,17 @@ class Outcome(NamedTuple):
 def race(*deeds: Callable[[int], object], rounds: int = 20) -> list[list[Outcome]]:
     """Run each deed in a process of its own, `rounds` times; return the outcomes by round, then by deed.
 
-    Before each round all wait at a barrier, so that the deeds of a round begin together. A deed is called with
-    the number of its round: what it needs is prepared for all rounds before. Anything but a refusal that a deed
-    raises, a deadlock above all, fails the test with its traceback. What a deed returns must be picklable.
+    Before each round all wait at a barrier, so that the deeds of a round begin together, give or take some
+    milliseconds that differ from round to round: each deed is first at times. A deed is called with the number of
+    its round: what it needs is prepared for all rounds before. Anything but a refusal that a deed raises, a
+    deadlock above all, fails the test with its traceback. What a deed returns must be picklable.
     """
     connections.close_all()  # a connection must not be shared by a fork
     barrier = _FORK.Barrier(len(deeds))
     pipes = [_FORK.Pipe(duplex=False) for _ in deeds]
     crew = [
-        _FORK.Process(target=_run, args=(deed, rounds, barrier, sender), daemon=True)
-        for deed, (_receiver, sender) in zip(deeds, pipes, strict=True)
+        _FORK.Process(target=_run, args=(deed, place, rounds, barrier, sender), daemon=True)
+        for place, (deed, (_receiver, sender)) in enumerate(zip(deeds, pipes, strict=True))
     ]
     for member in crew:
         member.start()
@@ -62,7 +64,7 @@ def stuck(deed: Callable[[], object], url: str) -> Iterator[None]:
     """Begin a deed in another process and enter when it waits for a lock; on leaving it must come to its end."""
     connections.close_all()
     receiver, sender = _FORK.Pipe(duplex=False)
-    member = _FORK.Process(target=_run, args=(lambda _: deed(), 1, _FORK.Barrier(1), sender), daemon=True)
+    member = _FORK.Process(target=_run, args=(lambda _: deed(), 0, 1, _FORK.Barrier(1), sender), daemon=True)
     member.start()
     try:
         with psycopg.connect(url, autocommit=True) as watcher:
@@ -78,13 +80,14 @@ def stuck(deed: Callable[[], object], url: str) -> Iterator[None]:
         member.join()
 
 
-def _run(deed: Callable[[int], object], rounds: int, barrier: Barrier, report: Connection) -> None:
+def _run(deed: Callable[[int], object], place: int, rounds: int, barrier: Barrier, report: Connection) -> None:
     """Be one member of the crew: do the deed in each round and report how it went."""
     connections["default"].ensure_connection()
     log = []
     try:
         for number in range(rounds):
             barrier.wait(_PATIENCE)
+            time.sleep(number * (place + 1) % 5 * _STAGGER)
             log.append(_outcome(deed, number))
         report.send(log)
     except BrokenBarrierError:

@@ -203,6 +203,24 @@ def test_a_cycle_is_paid_out_once() -> None:
         assert (only.swept_tokens, only.due_tokens, only.paid_tokens) == (CHARGE, 500, CHARGE)
 
 
+def test_two_cycles_paid_out_at_one_moment_pay_a_reward_once() -> None:
+    clears = _running()
+    for clear in clears:
+        settlement.settle(clear.slot_id, 500, Decimal("0.1"), now=after(1), runner=clear.runner)
+
+    def pay(second: float) -> Callable[[int], int]:
+        def deed(number: int) -> int:
+            payout = payouts.pay_out(now=after(second), pool=clears[number].pool.name)
+            return payout.paid_tokens if payout else 0
+
+        return deed
+
+    for clear, (one, other) in zip(clears, race(pay(2), pay(62), rounds=ROUNDS), strict=True):
+        clear.refresh_from_db()
+        assert (clear.reward_due_tokens, clear.reward_paid_tokens) == (500, CHARGE)
+        assert {one.value, other.value} == {0, CHARGE}
+
+
 def test_an_impact_recorded_during_a_payout_is_paid_in_it_or_in_the_next() -> None:
     clears = _running()
     for number in range(ROUNDS):
