@@ -1,0 +1,55 @@
+"""People at the admin: who they are, what they press and what the next page says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.urls import reverse
+
+from config.models import User
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+    from django.test import Client
+
+
+def root(client: Client) -> Client:
+    """Sign a superuser in."""
+    client.force_login(User.objects.create_superuser("root", "root@example.org", "x"))
+    return client
+
+
+def staff(client: Client, *permissions: str) -> Client:
+    """Sign a member of staff in who has just these permissions, each named `app.codename`."""
+    person = User.objects.create_user("ann", is_staff=True)
+    named = [permission.split(".") for permission in permissions]
+    person.user_permissions.set(
+        Permission.objects.get(content_type__app_label=app, codename=code) for app, code in named
+    )
+    client.force_login(person)
+    return client
+
+
+def page(model: type[Model], pk: object = None, *, kind: str = "") -> str:
+    """Return the address of a model's list, of its form for a new row (`add`) or of one row's page."""
+    args = [] if pk is None else [pk]
+    name = kind or ("changelist" if pk is None else "change")
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)  # noqa: SLF001 - public
+
+
+def press(client: Client, deed: str, *rows: Model, **fields: object) -> Any:
+    """Choose rows of a list and press a deed; with fields, confirm it."""
+    return client.post(page(type(rows[0])), {"action": deed, "_selected_action": [row.pk for row in rows], **fields})
+
+
+def offered(client: Client, model: type[Model]) -> list[str]:
+    """Return the deeds that a list offers to the person signed in."""
+    form = client.get(page(model)).context["action_form"]
+    return [] if form is None else [name for name, _text in form.fields["action"].choices if name]
+
+
+def said(response: Any) -> list[str]:
+    """Return the messages that the next page shows."""
+    return [str(message) for message in get_messages(response.wsgi_request)]
