@@ -44,7 +44,7 @@ class Caller:
 
     def get(self, path: str, **query: object) -> Response:
         """Read."""
-        return self._client.get(path, query)
+        return self._client.get(path, {name: str(value) for name, value in query.items()})
 
     def delete(self, path: str) -> Response:
         """Delete."""

@@ -14,6 +14,10 @@ from config.api import fields, views
 class PoolShown(serializers.ModelSerializer[Pool]):
     """A pool and its rules. Prices in wallet tokens."""
 
+    usd_per_token = fields.Exact(max_digits=20, decimal_places=10, help_text="USD per wallet token.")
+    reward_rate = fields.Exact(max_digits=7, decimal_places=4, help_text="Tokens per token's worth of impact.")
+    runner_share = fields.Exact(max_digits=5, decimal_places=4, help_text="The runner's part of a reward.")
+
     class Meta:
         """What is shown."""
 
@@ -111,7 +115,7 @@ class TopWin(serializers.Serializer[object]):
     state = serializers.CharField()
     actual_cost_tokens = serializers.IntegerField(allow_null=True)
     actual_impact = fields.Usd(allow_null=True)
-    impact_roi = fields.Usd(allow_null=True)
+    impact_roi = fields.Exact(max_digits=40, decimal_places=18, allow_null=True)
 
 
 class StatsShown(serializers.Serializer[object]):

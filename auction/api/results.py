@@ -58,8 +58,8 @@ class ClearShown(serializers.ModelSerializer[Clear]):
     pool = serializers.CharField(source="pool.name")
     round_id = serializers.IntegerField()
     actual_impact = fields.Usd(allow_null=True)
-    impact_roi = serializers.DecimalField(
-        max_digits=40, decimal_places=18, normalize_output=True, allow_null=True, help_text="USD per LLM token."
+    impact_roi = fields.Exact(
+        max_digits=40, decimal_places=18, allow_null=True, help_text="USD of impact per LLM token of cost."
     )
 
     class Meta:

@@ -11,6 +11,7 @@ from rest_framework import exceptions, serializers
 
 ModelT = TypeVar("ModelT", bound=Model)
 LARGEST = 2**63 - 1
+_MOST_USD = Decimal("999999999999999.999999999999")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _NAME = r"^[A-Za-z0-9._:@+=~-]+\Z"
 _NAME_RULE = "Only letters, digits and . _ : @ + = ~ - are taken."
@@ -49,13 +50,21 @@ class WholeNumber(serializers.IntegerField):
         return data
 
 
-class Usd(serializers.DecimalField):
-    """An amount of USD, 0 or more, as JSON number or plain decimal text; never a float."""
+class Exact(serializers.DecimalField):
+    """A NUMERIC column, shown as text without trailing zeros."""
 
     def __init__(self, **options: Any) -> None:
-        """Bound it to the column: NUMERIC(30, 12)."""
-        bounds = {"max_digits": 30, "decimal_places": 12, "min_value": Decimal(0), "normalize_output": True}
-        super().__init__(**{**bounds, **options})
+        """Show it plainly."""
+        super().__init__(**{"normalize_output": True, **options})
+
+
+class Usd(Exact):
+    """An amount of USD, 0 or more and below 10^15, as JSON number or plain decimal text; never a float."""
+
+    def __init__(self, **options: Any) -> None:
+        """Bound it by the column, NUMERIC(30, 12), and by what the rules take."""
+        bounds = {"min_value": Decimal(0), "max_value": _MOST_USD}
+        super().__init__(**{"max_digits": 30, "decimal_places": 12, **bounds, **options})
 
     def to_internal_value(self, data: Any) -> Decimal:
         """Take integers, decimals and plain decimal text."""

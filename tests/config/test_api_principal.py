@@ -53,9 +53,7 @@ def test_every_method_of_every_view_names_a_known_scope() -> None:
 @pytest.mark.parametrize(("method", "address", "scope"), CALLS)
 def test_a_call_needs_a_key_and_the_scope(method: str, address: str, scope: str) -> None:
     assert Client().generic(method, address).status_code == 401
-    kind, others = next(
-        (kind, allowed - {scope}) for kind, allowed in keys.SCOPES_BY_KIND.items() if allowed - {scope}
-    )
+    kind, others = next((kind, allowed - {scope}) for kind, allowed in keys.SCOPES_BY_KIND.items() if allowed - {scope})
     stranger = callers.caller(kind, scopes=others)
     refused = Client(headers={"authorization": f"Bearer {stranger.secret}"}).generic(method, address)
     assert refused.status_code == 403

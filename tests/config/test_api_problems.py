@@ -52,7 +52,9 @@ def test_a_kind_of_answer_we_do_not_have_is_refused() -> None:
     assert (response.status_code, callers.problem(response)["code"]) == (406, "not_acceptable")
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json"]
+)
 def test_a_body_that_is_not_json_by_name_is_refused(kind: str) -> None:
     response = callers.caller().send(f"{MARKET}/bids/", b"{}", kind=kind)
     assert (response.status_code, callers.problem(response)["code"]) == (415, "unsupported_media_type")
@@ -195,5 +197,9 @@ def test_every_refusal_is_listed_with_its_status() -> None:
     listed = json.loads(Client().get("/api/problems/").content)["results"]
     codes = [one["code"] for one in listed]
     assert codes == sorted(set(codes))
-    assert {"code": "task_has_open_bid", "status": 409, "title": "A task has at most one open bid: cancel it first."} in listed
+    assert {
+        "code": "task_has_open_bid",
+        "status": 409,
+        "title": "A task has at most one open bid: cancel it first.",
+    } in listed
     assert {"idempotency_key_reused", "insufficient_tokens", "unknown_account", "unknown_pool"} <= set(codes)
