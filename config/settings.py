@@ -65,7 +65,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "drf_standardized_errors",
     "pgtrigger",
     "rest_framework",
 ]
