@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from auction import audit, clearing
 from auction.models import AuditRun, Clear, Payout, Round
-from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
+from config.site import LargeTableAdmin, figure
 
 SHOWN_AWARDS = 200
 
@@ -84,7 +84,7 @@ class ClearAdmin(LargeTableAdmin[Clear]):
 
 
 @admin.register(Payout)
-class PayoutAdmin(ReadOnlyAdmin[Payout]):
+class PayoutAdmin(LargeTableAdmin[Payout]):
     """Sweeps of revenue and the rewards paid with them."""
 
     list_display = ("id", "pool", "cycle_at", figure("swept_tokens"), figure("due_tokens"), figure("paid_tokens"))
@@ -93,7 +93,7 @@ class PayoutAdmin(ReadOnlyAdmin[Payout]):
 
 
 @admin.register(AuditRun)
-class AuditRunAdmin(ReadOnlyAdmin[AuditRun]):
+class AuditRunAdmin(LargeTableAdmin[AuditRun]):
     """Passes of the audit, with a line for each difference."""
 
     hidden = ("differences",)

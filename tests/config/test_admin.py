@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 HOUSE = ("config", "economics", "auction", "django_celery_beat")
 EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group}
-LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, IdempotentRequest}
+LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest}
 
 
 @pytest.fixture
