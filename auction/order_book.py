@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, connection, transaction
 
 from auction import errors, pools
-from auction.models import Bid, Pool, Task
+from auction.models import Bid, Pool
 from config.errors import RefusedError, RetryableError
 from economics import ledger
 from economics.money import is_usd
@@ -17,36 +17,16 @@ from economics.money import is_usd
 MOST_IN_A_BATCH = 1_000
 LARGEST = 2**63 - 1
 _EXPIRE_AT_ONCE = 10_000
+_SOMEBODY_ELSE = "Somebody else bid for a task of the batch in between; nothing was written. Ask again."
 
-# Two statements in one round trip: the second one's snapshot is taken when the lock is held, so the bid's time
-# lies after the last round and the round after it sees the bid. Hold and bid are one statement: the wallet's row
-# is locked, checked and charged at once.
 _PLACE = """
-SELECT pg_advisory_xact_lock_shared(%(lock)s, id::int) FROM auction_pools WHERE name = %(pool)s;
-WITH offer AS (
-    SELECT t.id AS task_id, t.wallet_id, p.id AS pool_id, m.placed_at
-      FROM auction_tasks t, auction_pools p,
-           LATERAL (SELECT greatest(%(now)s, p.last_round_at + interval '1 microsecond') AS placed_at) m
-     WHERE t.id = %(task)s AND t.state = 'open'
-       AND p.name = %(pool)s AND p.mode <> 'stopped' AND %(price)s BETWEEN p.min_bid_tokens AND p.max_bid_tokens
-       AND %(ttl)s > m.placed_at AND %(ttl)s <= m.placed_at + p.max_ttl_seconds * interval '1 second'
-       AND NOT EXISTS (SELECT FROM compute_auction_bids b WHERE b.task_id = t.id AND b.status = 'open')
-       FOR SHARE OF t
-), hold AS (
-    UPDATE token_accounts a SET held = a.held + %(price)s
-      FROM offer WHERE a.id = offer.wallet_id AND a.balance - a.held >= %(price)s
-       AND (a.id = %(wallet)s OR (a.owner_type = 'agent' AND a.owner_id = %(agent)s))
-    RETURNING a.owner_id
-)
-INSERT INTO compute_auction_bids (pool_id, task_id, account_id, bidder_id, max_price_tokens, expected_value_usd,
-                                  time_in_force, placed_at, ttl_at)
-SELECT pool_id, task_id, wallet_id, owner_id, %(price)s, %(value)s, %(tif)s, placed_at, %(ttl)s FROM offer, hold
-RETURNING id, pool_id, account_id, bidder_id, placed_at
+SELECT bid_id, pool_id, account_id, bidder_id, placed_at, refusal, available
+  FROM auction_place_bid(%(pool)s, %(wallet)s, %(agent)s, %(task)s, %(price)s, %(value)s, %(tif)s, %(ttl)s, %(now)s)
 """
 
 _JUDGE_BATCH = """
 WITH task AS MATERIALIZED (
-    SELECT id, wallet_id, state FROM auction_tasks WHERE id = ANY(%(tasks)s::text[]) ORDER BY id FOR SHARE
+    SELECT id, wallet_id, state FROM auction_tasks WHERE id = ANY(%(tasks)s::text[]) ORDER BY id FOR NO KEY UPDATE
 )
 SELECT CASE WHEN t.id IS NULL THEN 'unknown_task'
             WHEN t.wallet_id <> %(wallet)s::bigint THEN 'not_your_task'
@@ -75,6 +55,12 @@ SELECT %(pool)s, task_id, wallet_id, owner_id, price, value, tif, %(at)s, ttl_at
   FROM accepted JOIN hold ON hold.id = accepted.wallet_id
 RETURNING task_id, id
 """
+
+
+_BY_CODE: dict[str, type[RefusedError]] = {
+    e.code: e
+    for e in (errors.UnknownTaskError, errors.NotYourTaskError, errors.TaskNotOpenError, errors.TaskHasOpenBidError)
+}
 
 
 class Offer(NamedTuple):
@@ -109,15 +95,17 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
 ) -> Bid:
     """Bid `max_price_tokens` for a slot of the pool, for an open task of a wallet (account id) or of an agent's own.
 
-    The full price is held in the statement that checks it is available. The bid's time is taken under the pool's
-    lock. Refuses an unknown pool or task, another owner's task, one that is not open or has an open bid, a price,
-    a value or a ttl_at out of bounds, a stopped pool, a wallet with too little available.
+    One statement, a function of the database, and so a transaction by itself unless the caller has one open: the full
+    price is held where it is checked to be available, and the bid's time is taken under the pool's lock. Refuses an
+    unknown pool or task, another owner's task, one that is not open or has an open bid, a price, a value or a ttl_at
+    out of bounds, a stopped pool, a wallet with too little available.
     """
-    _check_price(max_price_tokens)
+    if not 1 <= max_price_tokens <= LARGEST:
+        msg = "max_price_tokens must be a whole number of wallet tokens, 1 or more."
+        raise errors.PriceOutOfBoundsError(msg, pointer="/max_price_tokens")
     if not is_usd(expected_value_usd):
         raise errors.InvalidValueError(pointer="/expected_value_usd")
     terms = {
-        "lock": pools.LOCK_CLASS,
         "pool": pool,
         "wallet": wallet,
         "agent": agent_id,
@@ -128,11 +116,11 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
         "ttl": ttl_at,
         "now": now,
     }
-    with transaction.atomic(savepoint=False):
-        row = _placed(terms)
-        if row is None:
-            raise _refusal(terms)
-    pk, pool_id, account_id, bidder_id, placed_at = row
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACE, terms)
+        pk, pool_id, account_id, bidder_id, placed_at, refusal, available = cursor.fetchone()
+    if refusal:
+        raise _refusal(refusal, terms, placed_at, available)
     return Bid(
         pk=pk,
         pool_id=pool_id,
@@ -148,66 +136,16 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
     )
 
 
-def _placed(terms: Mapping[str, Any]) -> tuple[int, int, int, str, datetime] | None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_PLACE, terms)
-            cursor.nextset()
-            row: tuple[int, int, int, str, datetime] | None = cursor.fetchone()
-            return row
-    except IntegrityError as error:
-        raise _lost_race(error) from error
-
-
-def _lost_race(error: IntegrityError) -> RefusedError:
-    """Say what a broken law means: another bid for the task came first; anything else is a defect, shown as it is."""
-    if "bid_one_open_per_task" in str(error):
-        return errors.TaskHasOpenBidError()
-    raise error
-
-
-def _check_price(price: int) -> None:
-    if not 1 <= price <= LARGEST:
-        msg = "max_price_tokens must be a whole number of wallet tokens, 1 or more."
-        raise errors.PriceOutOfBoundsError(msg, pointer="/max_price_tokens")
-
-
-def _refusal(terms: Mapping[str, Any]) -> RefusedError:
-    """Find out why nothing was placed. Only after the fact: the way that succeeds does not pay for it."""
+def _refusal(code: str, terms: Mapping[str, Any], at: datetime, available: int | None) -> RefusedError:
+    """Return what the database refused, with the figures behind it."""
+    if code in _BY_CODE:
+        return _BY_CODE[code](pointer="/task_id", task_id=terms["task"])
+    if code == errors.InsufficientTokensError.code:
+        return errors.InsufficientTokensError(pointer="/max_price_tokens", available=available, asked=terms["price"])
     pool = pools.get(terms["pool"])
-    task = Task.objects.select_related("wallet").filter(pk=terms["task"]).first()
-    if task is None:
-        return errors.UnknownTaskError(pointer="/task_id", task_id=terms["task"])
-    return (
-        _not_theirs(task, terms)
-        or (errors.PoolStoppedError(pool=pool.name) if pool.mode == Pool.Mode.STOPPED else None)
-        or _out_of_bounds(pool, terms["price"], terms["ttl"], pools.moment(pool, terms["now"]))
-        or _not_biddable(task)
-        or _not_covered(task, terms["price"])
-        or RetryableError("Somebody else moved in between; nothing was written. Ask again.")
-    )
-
-
-def _not_theirs(task: Task, terms: Mapping[str, Any]) -> RefusedError | None:
-    owner = task.wallet
-    if owner.pk == terms["wallet"] or (owner.owner_type, owner.owner_id) == ("agent", terms["agent"]):
-        return None
-    return errors.NotYourTaskError(pointer="/task_id", task_id=task.pk)
-
-
-def _not_biddable(task: Task) -> RefusedError | None:
-    if task.state != Task.State.OPEN:
-        return errors.TaskNotOpenError(task_id=task.pk, state=task.state)
-    if Bid.objects.filter(task=task, status=Bid.Status.OPEN).exists():
-        return errors.TaskHasOpenBidError(task_id=task.pk)
-    return None
-
-
-def _not_covered(task: Task, price: int) -> RefusedError | None:
-    (account,) = ledger.locked([task.wallet_id])
-    if account.available >= price:
-        return None
-    return errors.InsufficientTokensError(available=account.available, asked=price)
+    if code == errors.PoolStoppedError.code:
+        return errors.PoolStoppedError(pool=pool.name)
+    return _out_of_bounds(pool, terms["price"], terms["ttl"], at) or RetryableError("The pool's bounds just moved.")
 
 
 def _out_of_bounds(pool: Pool, price: int, ttl_at: datetime, placed_at: datetime) -> RefusedError | None:
@@ -263,12 +201,6 @@ def place_bids(
     ]
 
 
-_BY_CODE: dict[str, type[RefusedError]] = {
-    e.code: e
-    for e in (errors.UnknownTaskError, errors.NotYourTaskError, errors.TaskNotOpenError, errors.TaskHasOpenBidError)
-}
-
-
 def _judged(offers: Sequence[Offer], wallet: int | None) -> list[tuple[str | None, int | None]]:
     with connection.cursor() as cursor:
         cursor.execute(_JUDGE_BATCH, {"tasks": [o.task_id for o in offers], "wallet": wallet})
@@ -313,7 +245,9 @@ def _insert(accepted: list[tuple[Offer, int | None]], pool: Pool, at: datetime) 
                 },
             )
         except IntegrityError as error:
-            raise RetryableError(str(_lost_race(error))) from error
+            if "bid_one_open_per_task" not in str(error):
+                raise
+            raise RetryableError(_SOMEBODY_ELSE) from error
         return dict(cursor.fetchall())
 
 

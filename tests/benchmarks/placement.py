@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from django.db import connection
 
-from auction import order_book, pools
+from auction import order_book
 from tests import cluster
 from tests.benchmarks import processes, world
 from tests.benchmarks.report import Report, middle
@@ -116,7 +116,6 @@ def _plain(url: str, owners: list[tuple[str, int]], first: int, each: int) -> Ca
 
 def _terms(task: str, wallet: int, now: datetime) -> dict[str, Any]:
     return {
-        "lock": pools.LOCK_CLASS,
         "pool": world.POOL,
         "wallet": wallet,
         "agent": None,

@@ -33,7 +33,7 @@ class OneRow(views.Scoped):
             number = cursor.fetchone()[0]
         terms["pool"] = Pool(name="scidex-agent")
         bid = Bid(pk=number, placed_at=timezone.now(), status="open", **terms)
-        return HttpResponse(bodies.as_json(BidShown(bid).data), status=201, content_type="application/json")
+        return HttpResponse(bodies.as_json(fields.shown(BidShown, bid)), status=201, content_type="application/json")
 
 
 class Empty(views.Scoped):
