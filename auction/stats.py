@@ -31,9 +31,7 @@ def get_recent_stats(*, now: datetime, pool: str = pools.DEFAULT, hours: int = 2
         mean=Avg("market_price_tokens", filter=Q(slots_sold__gt=0)),
         highest=Max("market_price_tokens"),
     )
-    top = Clear.objects.filter(pool=book, cleared_at__gt=since, cleared_at__lte=now).order_by(
-        "-max_price_tokens", "pk"
-    )
+    top = Clear.objects.filter(pool=book, cleared_at__gt=since, cleared_at__lte=now).order_by("-max_price_tokens", "pk")
     return {
         "pool": book.name,
         "since": since,

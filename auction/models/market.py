@@ -113,9 +113,7 @@ class Pool(models.Model):
 
         db_table = "auction_pools"
         constraints = (
-            models.CheckConstraint(
-                name="pool_mode_known", condition=Q(mode__in=["auction", "fallback", "stopped"])
-            ),
+            models.CheckConstraint(name="pool_mode_known", condition=Q(mode__in=["auction", "fallback", "stopped"])),
             models.CheckConstraint(name="pool_rule_known", condition=Q(pricing_rule__in=["uniform", "vickrey"])),
             models.CheckConstraint(
                 name="pool_times_positive",

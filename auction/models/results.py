@@ -42,8 +42,7 @@ class Round(models.Model):
             ),
             models.CheckConstraint(
                 name="round_price_when_sold",
-                condition=Q(slots_sold=0, market_price_tokens=None)
-                | Q(slots_sold__gt=0, market_price_tokens__gte=0),
+                condition=Q(slots_sold=0, market_price_tokens=None) | Q(slots_sold__gt=0, market_price_tokens__gte=0),
             ),
         )
         indexes = (models.Index(name="round_by_time", fields=["pool", "-cleared_at"]),)
