@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from auction import audit, clearing
+from auction import audit, replay
 from auction.models import AuditRun, Clear, Payout, Round
 from config.site import LargeTableAdmin, figure
 
@@ -54,7 +54,7 @@ class RoundAdmin(LargeTableAdmin[Round]):
         stored = self.only(request, queryset)
         if stored is None:
             return None
-        again = clearing.replay(stored.pk)
+        again = replay.replay_round(stored.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Replay of round {stored.pk}",

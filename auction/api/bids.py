@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from auction import errors, order_book, pools
+from auction import batches, errors, order_book, pools
 from auction.models import Bid, Pool
 from config.api import fields, idempotency, views
 from economics import ledger
@@ -35,7 +35,7 @@ class PlaceBids(fields.Body):
     """Up to 1,000 bids for one pool."""
 
     pool = fields.PlainText(max_length=64, default=pools.DEFAULT)
-    bids = serializers.ListField(child=BidTerms(), allow_empty=False, max_length=order_book.MOST_IN_A_BATCH)
+    bids = serializers.ListField(child=BidTerms(), allow_empty=False, max_length=batches.MOST_IN_A_BATCH)
 
 
 class BidShown(serializers.ModelSerializer[Bid]):
@@ -56,7 +56,7 @@ class BidShown(serializers.ModelSerializer[Bid]):
         )
 
 
-class BidPlaced(serializers.Serializer[order_book.Placed]):
+class BidPlaced(serializers.Serializer[batches.Placed]):
     """What became of one bid of a batch."""
 
     task_id = serializers.CharField()
@@ -116,10 +116,10 @@ class BidBatch(views.Scoped):
     def post(self, request: Request) -> HttpResponse:
         """Place up to 1,000 bids in one go; one that is refused does not stop the others."""
         asked = fields.checked(PlaceBids, request.data)
-        offers = [order_book.Offer(**terms) for terms in asked["bids"]]
+        offers = [batches.Offer(**terms) for terms in asked["bids"]]
 
         def deed() -> object:
-            placed = order_book.place_bids(
+            placed = batches.place_bids(
                 offers, now=timezone.now(), wallet=ledger.wallet_of(self.agent), pool=asked["pool"]
             )
             return {"results": [_shown(one) for one in placed]}
@@ -165,7 +165,7 @@ def _cancelled(view: views.Scoped, request: Request, bid_id: str) -> Response:
     return idempotency.repeatable(request, deed)
 
 
-def _shown(one: order_book.Placed) -> dict[str, object]:
+def _shown(one: batches.Placed) -> dict[str, object]:
     no = one.refusal
     return {
         "task_id": one.task_id,

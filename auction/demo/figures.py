@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import Max, Min, Q, Sum
 
-from auction import audit, clearing
+from auction import audit, replay
 from auction.demo.cast import Player
 from auction.models import Bid, Clear, Payout, Pool, Round, Task
 from auction.models.results import CAPTURED
@@ -129,7 +129,7 @@ def collect(pool: Pool, workers: Sequence[Player], *, now: datetime) -> Figures:
         audited=audit.scope(),
         differences=[str(one) for one in audit.audit(now=now).differences],
         replayed=len(rounds),
-        replay_differences=[f"round {r.pk}: {line}" for r in rounds for line in clearing.replay(r.pk).differences],
+        replay_differences=[f"round {r.pk}: {line}" for r in rounds for line in replay.replay_round(r.pk).differences],
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 
-from auction import audit, backlog, clearing, order_book, payouts, pools, settlement
+from auction import audit, backlog, batches, clearing, order_book, payouts, pools, settlement
 from auction.models import AuditRun, Bid, Clear
 from economics import ledger, mint
 from tests import factories
@@ -58,8 +58,8 @@ def _trading(pool: Pool, wallet: Account, hand: Agent) -> Iterator[str]:
         _place(pool, wallet, n, 100 + n, 2)
     yield "bids"
     work = factories.tasks(wallet, 3)
-    offers = [order_book.Offer(t.pk, price, after(100)) for t, price in zip(work, (50, 60, 99_999), strict=True)]
-    order_book.place_bids(offers, now=after(2), wallet=wallet.pk, pool=pool.name)
+    offers = [batches.Offer(t.pk, price, after(100)) for t, price in zip(work, (50, 60, 99_999), strict=True)]
+    batches.place_bids(offers, now=after(2), wallet=wallet.pk, pool=pool.name)
     yield "batch"
     order_book.cancel_bid(_place(pool, wallet, 5, 10, 2).pk, wallet=wallet.pk, now=after(3))
     yield "cancelled bid"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import connection, transaction
 
-from auction import audit, clearing, errors, mechanism, pools
+from auction import audit, clearing, errors, mechanism, pools, replay
 from auction.models import Bid, Clear, Pool, Round, Slot
 from economics.models import Account, Transfer
 from tests import factories, shared_files
@@ -80,7 +80,7 @@ def test_every_worked_case_clears_as_it_says(kind: str, number: int, rule: str) 
     statuses = Counter(Bid.objects.filter(pool=cleared.pool).values_list("status", flat=True))
     lost = "lost" if clears else "open"
     assert statuses == +Counter({"won": len(clears), lost: len(case["bids"]) - len(clears)})
-    assert clearing.replay(cleared.pk).differences == []
+    assert replay.replay_round(cleared.pk).differences == []
 
     # Run to their end, the charges are what is debited.
     for clear in clears:
@@ -200,7 +200,7 @@ def test_an_unknown_and_a_stopped_pool_are_refused() -> None:
 def test_a_round_without_bids_or_slots_is_a_round_without_a_price() -> None:
     empty = clearing.clear_round(NOON, factories.pool().name)
     assert (empty.market_price_tokens, empty.slots_offered, empty.slots_sold) == (None, 0, 0)
-    assert clearing.replay(empty.pk).differences == []
+    assert replay.replay_round(empty.pk).differences == []
 
 
 @pytest.mark.parametrize("rule", list(mechanism.Rule))
@@ -238,7 +238,7 @@ def test_a_round_keeps_its_parameters_and_names_odd_tasks_as_they_are() -> None:
     assert cleared.parameters["reserve_tokens"] == 7
     assert _clear_of(bids[3]).winning_task_id == names[3]
     assert _clear_of(bids[3]).runner_up_task_id == names[2]
-    assert clearing.replay(cleared.pk).differences == []
+    assert replay.replay_round(cleared.pk).differences == []
 
 
 def test_replay_tells_every_figure_that_was_tampered_with() -> None:
@@ -251,9 +251,9 @@ def test_replay_tells_every_figure_that_was_tampered_with() -> None:
         cursor.execute("UPDATE compute_auction_rounds SET market_price_tokens = 11, charged_tokens = 22")
         cursor.execute("UPDATE compute_auction_clears SET clearing_price_tokens = 11, charge_tokens = 11")
         # Two figures of the round, and each of the two clears as stored and as replayed.
-        assert len(clearing.replay(cleared.pk).differences) == 2 + 2 * 2
+        assert len(replay.replay_round(cleared.pk).differences) == 2 + 2 * 2
         cursor.execute("UPDATE compute_auction_rounds SET frontier = jsonb_set(frontier, '{bids,price,2}', '11')")
-        assert [line.partition(":")[0] for line in clearing.replay(cleared.pk).differences] == [
+        assert [line.partition(":")[0] for line in replay.replay_round(cleared.pk).differences] == [
             "digest",
             "premium_tokens",
         ]

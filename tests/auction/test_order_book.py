@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import audit, backlog, clearing, errors, order_book, pools, settlement
+from auction import audit, backlog, batches, clearing, errors, order_book, pools, settlement
 from auction.models import Bid, Pool, Task
 from economics.models import Account
 from tests import factories
@@ -87,7 +87,7 @@ def test_what_is_out_of_bounds_is_refused_and_writes_nothing(pool: Pool, owner: 
 def test_a_value_that_is_no_amount_of_usd_is_refused(pool: Pool, owner: Account, value: str) -> None:
     with factories.refused(errors.InvalidValueError):
         order_book.place_bid(**_terms(pool, owner, expected_value_usd=Decimal(value)))
-    offer = order_book.Offer(factories.task(owner).pk, 50, after(60), Decimal(value))
+    offer = batches.Offer(factories.task(owner).pk, 50, after(60), Decimal(value))
     assert _refusals([offer], pool, owner) == [errors.InvalidValueError]
     assert (Bid.objects.count(), _held(owner)) == (0, 0)
 
@@ -166,12 +166,12 @@ def test_a_bid_that_won_lost_or_expired_cannot_be_cancelled(pool: Pool, owner: A
     assert _held(owner) == 50  # the price of the slot is the losing bid
 
 
-def _offer(task: Task, price: int = 50, **terms: Any) -> order_book.Offer:
-    return order_book.Offer(task.pk, price, terms.pop("ttl_at", after(60)), **terms)
+def _offer(task: Task, price: int = 50, **terms: Any) -> batches.Offer:
+    return batches.Offer(task.pk, price, terms.pop("ttl_at", after(60)), **terms)
 
 
-def _refusals(offers: list[order_book.Offer], pool: Pool, owner: Account | None) -> list[type[RefusedError] | None]:
-    placed = order_book.place_bids(offers, now=NOON, wallet=owner.pk if owner else None, pool=pool.name)
+def _refusals(offers: list[batches.Offer], pool: Pool, owner: Account | None) -> list[type[RefusedError] | None]:
+    placed = batches.place_bids(offers, now=NOON, wallet=owner.pk if owner else None, pool=pool.name)
     assert [one.task_id for one in placed] == [offer.task_id for offer in offers]
     assert [one.bid_id is None for one in placed] == [one.refusal is not None for one in placed]
     return [one.refusal for one in placed]
@@ -190,7 +190,7 @@ def test_a_batch_says_of_each_bid_what_became_of_it(pool: Pool, owner: Account) 
             _offer(twice, 4),
             _offer(twice),
             _offer(factories.task(owner), ttl_at=NOON),
-            order_book.Offer("nothing", 50, after(60)),
+            batches.Offer("nothing", 50, after(60)),
         ],
         pool,
         owner,
@@ -232,7 +232,7 @@ def test_a_batch_of_the_house_bids_for_several_wallets(pool: Pool) -> None:
 @pytest.mark.parametrize("size", [0, 1001])
 def test_a_batch_of_the_wrong_size_is_refused_whole(pool: Pool, owner: Account, size: int) -> None:
     with factories.refused(errors.BatchTooLargeError):
-        _refusals([order_book.Offer("nothing", 50, after(60))] * size, pool, owner)
+        _refusals([batches.Offer("nothing", 50, after(60))] * size, pool, owner)
 
 
 def test_a_batch_of_a_thousand_is_taken(pool: Pool) -> None:

@@ -31,7 +31,7 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
             report, server, slots=1_000, few=100_000 if full else 30_000, many=1_000_000 if full else 300_000
         ),
         "winners": lambda report, server: clearing.many_winners(report, server, slots=100_000 if full else 20_000),
-        "batch": lambda report, server: placement.batched(report, server, batches=100 if full else 30),
+        "batch": lambda report, server: placement.batched(report, server, count=100 if full else 30),
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from django.db import connection
 
-from auction import order_book
+from auction import batches, order_book
 from tests import cluster
 from tests.benchmarks import processes, world
 from tests.benchmarks.report import Report, middle
@@ -60,14 +60,14 @@ def single(report: Report, server: str, *, each: int) -> None:
     report.bound("place_bid / plain SQL", middle(ours) / middle(plain), least=0.75)
 
 
-def batched(report: Report, server: str, *, batches: int) -> None:
+def batched(report: Report, server: str, *, count: int) -> None:
     """`place_bids` in batches of 1,000 against one batched statement."""
-    with world.built(server, tasks=2 * batches * BATCH) as url, cluster.pointed_at(url):
+    with world.built(server, tasks=2 * count * BATCH) as url, cluster.pointed_at(url):
         owners = _owners()
-        plain = processes.rate(_plain_batches(url, owners, batches), processes=1)
-        ours = processes.rate(_our_batches(owners, batches), processes=1)
-        _nothing_lost(2 * batches * BATCH)
-    report.say(f"place_bids, {batches} batches of {BATCH:,}, one process")
+        plain = processes.rate(_plain_batches(url, owners, count), processes=1)
+        ours = processes.rate(_our_batches(owners, count), processes=1)
+        _nothing_lost(2 * count * BATCH)
+    report.say(f"place_bids, {count} batches of {BATCH:,}, one process")
     report.say(f"  plain SQL {plain:,.0f} bids/s, place_bids {ours:,.0f} bids/s")
     report.bound("place_bids / plain SQL", ours / plain, least=0.5)
     report.bound("place_bids, bids/s", ours, least=12_000)
@@ -152,14 +152,14 @@ def _ours(owners: list[tuple[str, int]], first: int, each: int) -> Callable[[int
     return prepare
 
 
-def _plain_batches(url: str, owners: list[tuple[str, int]], batches: int) -> Callable[[int], Callable[[], int]]:
+def _plain_batches(url: str, owners: list[tuple[str, int]], count: int) -> Callable[[int], Callable[[], int]]:
     def prepare(_number: int) -> Callable[[], int]:
         session = psycopg.connect(url, cursor_factory=psycopg.ClientCursor)
         ttl = datetime.now(UTC) + timedelta(hours=1)
 
         def run() -> int:
             done = 0
-            for batch in _batches(owners, 0, batches):
+            for batch in _batches(owners, 0, count):
                 terms = {"tasks": [t for t, _w in batch], "prices": [1000] * len(batch), "ttls": [ttl] * len(batch)}
                 done += session.execute(BATCHED, terms).rowcount
                 session.commit()
@@ -175,16 +175,16 @@ def _batches(owners: list[tuple[str, int]], first: int, count: int) -> Iterator[
         yield owners[number * BATCH : (number + 1) * BATCH]
 
 
-def _our_batches(owners: list[tuple[str, int]], batches: int) -> Callable[[int], Callable[[], int]]:
+def _our_batches(owners: list[tuple[str, int]], count: int) -> Callable[[int], Callable[[], int]]:
     def prepare(_number: int) -> Callable[[], int]:
         connection.ensure_connection()
         ttl = datetime.now(UTC) + timedelta(hours=1)
 
         def run() -> int:
             done = 0
-            for batch in _batches(owners, batches, batches):
-                offers = [order_book.Offer(task, 1000, ttl, Decimal(1)) for task, _wallet in batch]
-                placed = order_book.place_bids(offers, now=datetime.now(UTC))
+            for batch in _batches(owners, count, count):
+                offers = [batches.Offer(task, 1000, ttl, Decimal(1)) for task, _wallet in batch]
+                placed = batches.place_bids(offers, now=datetime.now(UTC))
                 done += sum(item.bid_id is not None for item in placed)
             return done
 

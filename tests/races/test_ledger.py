@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from auction import clearing, order_book, payouts, settlement
+from auction import batches, clearing, payouts, settlement
 from economics import ledger, mint
 from economics.models import Account, DailyIssue, Transfer
 from tests import factories
@@ -115,10 +115,10 @@ def test_pools_that_share_wallets_clear_settle_and_pay_out_without_a_deadlock() 
         def deed(number: int) -> int:
             at = after(60 * number)
             offers = [
-                order_book.Offer(work[pool.pk][owners.index(owner)][number].pk, 50 + n, at + timedelta(hours=1))
+                batches.Offer(work[pool.pk][owners.index(owner)][number].pk, 50 + n, at + timedelta(hours=1))
                 for n, owner in enumerate(order)
             ]
-            order_book.place_bids(offers, now=at, pool=pool.name)
+            batches.place_bids(offers, now=at, pool=pool.name)
             return clearing.clear_round(at, pool.name).slots_sold
 
         return deed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from auction import clearing, cycle, order_book, pools, settlement
+from auction import batches, clearing, cycle, order_book, pools, replay, settlement
 from auction.models import Bid, Clear, Round, Slot
 from config.models import Agent
 from tests import factories
@@ -86,7 +86,7 @@ def test_a_bid_cancelled_at_the_moment_of_the_round_is_sold_or_cancelled_and_nev
             assert (cancelled.refusal, statuses) == ("bid_not_open", ["lost", "won", "won"])
         else:
             assert statuses == ["won", "won", "cancelled"]
-        assert clearing.replay(Round.objects.get(pool=market).pk).differences == []
+        assert replay.replay_round(Round.objects.get(pool=market).pk).differences == []
 
 
 def test_a_bid_expiring_at_the_moment_of_the_round_is_sold_or_expired_and_never_both() -> None:
@@ -121,8 +121,8 @@ def test_a_bid_placed_in_the_middle_of_a_round_is_in_it_or_after_it() -> None:
 
     def batch(bidder: int) -> Callable[[int], int | None]:
         def deed(number: int) -> int | None:
-            offers = [order_book.Offer(work[number][bidder].pk, 200 + bidder, after(60))]
-            return order_book.place_bids(offers, now=after(0.5), pool=markets[number][0].name)[0].bid_id
+            offers = [batches.Offer(work[number][bidder].pk, 200 + bidder, after(60))]
+            return batches.place_bids(offers, now=after(0.5), pool=markets[number][0].name)[0].bid_id
 
         return deed
 
@@ -136,7 +136,7 @@ def test_a_bid_placed_in_the_middle_of_a_round_is_in_it_or_after_it() -> None:
                 assert (bid.placed_at, bid.closed_at) == (after(0.5), cleared.cleared_at)
             else:
                 assert (bid.placed_at > cleared.cleared_at, bid.status) == (True, "open")
-        assert clearing.replay(cleared.pk).differences == []
+        assert replay.replay_round(cleared.pk).differences == []
 
 
 def test_a_pool_stopped_at_the_moment_of_its_round_sells_nothing_that_stays_sold() -> None:

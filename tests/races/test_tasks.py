@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from auction import backlog, clearing, order_book, settlement
+from auction import backlog, batches, clearing, settlement
 from tests import factories
 from tests.factories import after
 from tests.races.crew import race, stuck
@@ -21,8 +21,8 @@ ROUNDS = 20
 
 def _batch(tasks: Sequence[Task], into: Pool) -> list[str]:
     """Bid for all of these tasks at once, whoever owns them; return what was said of each."""
-    offers = [order_book.Offer(task.pk, 20, after(3600)) for task in tasks]
-    placed = order_book.place_bids(offers, now=after(1), pool=into.name)
+    offers = [batches.Offer(task.pk, 20, after(3600)) for task in tasks]
+    placed = batches.place_bids(offers, now=after(1), pool=into.name)
     return [one.refusal.code if one.refusal else "placed" for one in placed]
 
 
@@ -39,10 +39,10 @@ def test_cancelling_a_task_and_a_batch_that_names_it_take_turns() -> None:
     def batch(number: int) -> list[str]:
         return _batch(pairs[number], market)
 
-    for cancelled, *batches in race(cancel, batch, batch, batch, rounds=ROUNDS):
+    for cancelled, *placed in race(cancel, batch, batch, batch, rounds=ROUNDS):
         assert cancelled.value == "cancelled"
         # Whether the task is still bidden, gone, or was never seen free: the other task is bid for once.
-        said = [place for outcome in batches if outcome.value for place in outcome.value]
+        said = [place for outcome in placed if outcome.value for place in outcome.value]
         assert said.count("placed") == 1
 
 

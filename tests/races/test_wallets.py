@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auction import errors, order_book, pools
+from auction import batches, errors, order_book, pools
 from auction.models import Bid
 from economics.models import Account
 from tests import factories
@@ -37,8 +37,8 @@ def _placed(task: Task, price: int, wallet: int) -> bool:
 
 def _batch(work: list[Task], prices: list[int], wallet: int) -> list[int]:
     """Bid for all tasks at once; return the prices that were taken."""
-    offers = [order_book.Offer(task.pk, price, after(60)) for task, price in zip(work, prices, strict=True)]
-    placed = order_book.place_bids(offers, now=after(0), wallet=wallet, pool=MARKET)
+    offers = [batches.Offer(task.pk, price, after(60)) for task, price in zip(work, prices, strict=True)]
+    placed = batches.place_bids(offers, now=after(0), wallet=wallet, pool=MARKET)
     return [offer.max_price_tokens for offer, one in zip(offers, placed, strict=True) if one.bid_id]
 
 

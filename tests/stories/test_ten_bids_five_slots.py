@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from auction import clearing, stats
+from auction import clearing, replay, stats
 from auction.models import Bid, Clear
 from economics.models import Account, Transfer
 from tests import factories
@@ -69,7 +69,7 @@ def test_the_round_can_be_done_again_from_what_it_stored() -> None:
         factories.bid(factories.wallet(100_000), price, pool, at=NOON)
     cleared = clearing.clear_round(after(1), pool.name)
 
-    again = clearing.replay(cleared.pk)
+    again = replay.replay_round(cleared.pk)
 
     assert again.differences == []
     assert (again.result.market_price, len(again.result.awards)) == (PRICE, 5)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from auction import clearing, pools
+from auction import pools, replay
 from auction.models import Round
 from config.errors import RefusedError
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def _replay(self, number: int, *, in_full: bool) -> bool:
         """Print one round's replay; return whether it gives what is stored."""
         try:
-            again = clearing.replay(number)
+            again = replay.replay_round(number)
         except Round.DoesNotExist as missing:
             message = f"unknown_round: There is no round {number}."
             raise CommandError(message) from missing
