@@ -89,7 +89,7 @@ def place_bids(
         refusals[place] = refusals[place] or errors.TaskRepeatedError
     wallets = [owner for _code, owner in judged]
     paying = {owner for owner, no in zip(wallets, refusals, strict=True) if owner and not no}
-    accounts = {account.pk: account.available for account in ledger.locked(paying)}
+    accounts = ledger.available(paying)
     accepted: list[int] = []
     for place, offer in enumerate(offers):
         owner = wallets[place]

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 
 from config.models import Agent
 from economics import errors
@@ -198,7 +199,16 @@ def grant_all(*, accounts: Sequence[Account], amount: int, key: str, now: dateti
 
 def locked(ids: Iterable[int]) -> list[Account]:
     """Return these accounts locked in the house's order: wallets by id, revenue, treasury, mint."""
-    return list(Account.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("lock_rank", "pk"))
+    return list(_in_lock_order(ids))
+
+
+def available(ids: Iterable[int]) -> dict[int, int]:
+    """Lock these accounts in the house's order and return what each has available."""
+    return dict(_in_lock_order(ids).values_list("pk", "available"))
+
+
+def _in_lock_order(ids: Iterable[int]) -> QuerySet[Account]:
+    return Account.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("lock_rank", "pk")
 
 
 def release_holds(amounts: dict[int, int]) -> None:
