@@ -8,7 +8,10 @@ CREATE FUNCTION auction_place_bid(
     in_time_in_force text, in_ttl timestamptz, in_now timestamptz,
     OUT bid_id bigint, OUT pool_id bigint, OUT account_id bigint, OUT bidder_id text, OUT placed_at timestamptz,
     OUT refusal text, OUT available bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql
+-- Plans are kept for the session. One made while the book was known to be empty would read it whole ever after.
+SET enable_seqscan = off
+AS $$
 #variable_conflict use_column
 DECLARE
     book_id bigint;
