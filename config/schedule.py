@@ -19,4 +19,9 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(minutes=5),
         "options": {"expires": 290},
     },
+    "house: forget answers": {
+        "task": "config.tasks.forget_answers",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 3500},
+    },
 }

@@ -9,14 +9,15 @@ else. A refusal is an answer too and is kept; errors that may pass (lock errors,
 import hashlib
 import re
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.http import HttpResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import answers
 from config.api import bodies, fields, problems
 from config.errors import InvalidError, RefusedError, RetryableError
 
@@ -25,12 +26,6 @@ REPLAYED = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _SUCCESS = 300
 _T = TypeVar("_T")
-
-_KEEP = """
-INSERT INTO config_idempotentrequest (principal, key, fingerprint, status, body) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (principal, key) DO NOTHING
-"""
-_FIRST = "SELECT fingerprint, status, body FROM config_idempotentrequest WHERE principal = %s AND key = %s"
 
 
 class KeyReusedError(InvalidError):
@@ -41,14 +36,6 @@ class KeyReusedError(InvalidError):
 
 class _AnsweredBeforeError(Exception):
     """Somebody else's answer stands under this key: what was done in vain must not stay."""
-
-
-class Claim(NamedTuple):
-    """Who asks what under which key."""
-
-    principal: str
-    key: str
-    fingerprint: bytes
 
 
 def answered_once(request: Request, status: int, deed: Callable[[], object]) -> HttpResponse:
@@ -67,7 +54,7 @@ def answered_once(request: Request, status: int, deed: Callable[[], object]) -> 
         failure = error
         if isinstance(error, RefusedError) and not error.retryable:
             body = bodies.as_json(problems.refusal(error, instance=request.path))
-            if _kept(claim, error.status, body):
+            if answers.keep(claim, error.status, body):
                 return _response(error.status, body)
     first = _first(claim)
     if first is None:
@@ -75,41 +62,31 @@ def answered_once(request: Request, status: int, deed: Callable[[], object]) -> 
     return first
 
 
-def _claim(request: Request) -> Claim:
+def _claim(request: Request) -> answers.Claim:
     key = request.headers.get(HEADER, "")
     if not _KEY.fullmatch(key):
         msg = f"This write needs a header {HEADER}: 1 to 200 visible ASCII characters, new for each new request."
         raise exceptions.ParseError(msg, code="idempotency_key_required")
     address = f"{request.method} {request.path.rstrip('/')}\n".encode()
     fingerprint = hashlib.sha256(address + request._request.body).digest()  # noqa: SLF001 - the body as it came
-    return Claim(f"agent:{request.user.pk}", key, fingerprint)
+    return answers.Claim(f"agent:{request.user.pk}", key, fingerprint)
 
 
-def _done(claim: Claim, status: int, deed: Callable[[], object]) -> HttpResponse:
+def _done(claim: answers.Claim, status: int, deed: Callable[[], object]) -> HttpResponse:
     body = bodies.as_json(deed())
-    if not _kept(claim, status, body):
+    if not answers.keep(claim, status, body):
         raise _AnsweredBeforeError
     return _response(status, body)
 
 
-def _kept(claim: Claim, status: int, body: str) -> bool:
-    """Write an answer down, unless there is one already."""
-    with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [*claim, status, body])
-        return bool(cursor.rowcount)
-
-
-def _first(claim: Claim) -> HttpResponse | None:
+def _first(claim: answers.Claim) -> HttpResponse | None:
     """Return the answer that stands under this key; refuse when it is that of another request."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST, claim[:2])
-        row = cursor.fetchone()
-    if row is None:
+    first = answers.first(claim)
+    if first is None:
         return None
-    fingerprint, status, body = row
-    if bytes(fingerprint) != claim.fingerprint:
+    if first.fingerprint != claim.fingerprint:
         raise KeyReusedError
-    response = _response(status, body)
+    response = _response(first.status, first.body)
     response.headers[REPLAYED] = "true"
     return response
 

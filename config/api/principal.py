@@ -55,7 +55,8 @@ class HasScope(BasePermission):
         if request.auth is None:
             msg = "Send a key: Authorization: Bearer <key>."
             raise exceptions.NotAuthenticated(msg, code="key_missing")
-        scope = cast("Scoped", view).scopes.get(request.method or "")
+        method = "GET" if request.method == "HEAD" else request.method
+        scope = cast("Scoped", view).scopes.get(method or "")
         if scope is not None and scope not in cast("AgentKey", request.auth).scopes:
             raise ScopeMissingError(scope)
         return True

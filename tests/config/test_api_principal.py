@@ -66,6 +66,13 @@ def test_a_call_needs_a_key_and_the_scope(method: str, address: str, scope: str)
     assert allowed.status_code not in {401, 403}
 
 
+def test_asking_for_the_head_of_a_page_needs_the_scope_of_the_page() -> None:
+    worker = callers.caller(scopes=["bids:write"])
+    client = Client(headers={"authorization": f"Bearer {worker.secret}"})
+    assert client.head(f"{MARKET}/pools/").status_code == 403
+    assert Client().head(f"{MARKET}/pools/").status_code == 401
+
+
 def _refused(headers: dict[str, str]) -> tuple[int, str, str]:
     response = Client(headers=headers).get(f"{MARKET}/pools/")
     return response.status_code, callers.problem(response)["code"], response.headers["WWW-Authenticate"]
