@@ -33,9 +33,7 @@ def once(name: str, *columns: str) -> pgtrigger.Trigger:
         pgtrigger.Q(**{f"old__{column}__isnull": False, f"old__{column}__df": pgtrigger.F(f"new__{column}")})
         for column in columns
     )
-    return _refuse(
-        name, "is written once", operation=pgtrigger.UpdateOf(*columns), condition=reduce(or_, changed)
-    )
+    return _refuse(name, "is written once", operation=pgtrigger.UpdateOf(*columns), condition=reduce(or_, changed))
 
 
 def unchanged(name: str) -> pgtrigger.Trigger:

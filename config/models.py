@@ -68,9 +68,7 @@ class AgentKey(models.Model):
         """Laws: a digest is a SHA-256, a key carries a scope and lives forwards; a revoked key stays so."""
 
         constraints = (
-            models.CheckConstraint(
-                name="agent_key_expires_after_issue", condition=Q(expires_at__gt=F("created_at"))
-            ),
+            models.CheckConstraint(name="agent_key_expires_after_issue", condition=Q(expires_at__gt=F("created_at"))),
             models.CheckConstraint(name="agent_key_has_scopes", condition=Q(scopes__len__gt=0)),
         )
         triggers = (
