@@ -198,11 +198,11 @@ class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
                 form=forms.Form(),
                 warning="Whoever uses these keys is refused from now on. This cannot be undone.",
             )
-        revoked = list(queryset.filter(revoked_at=None))
+        revoked = [key for key in queryset if key.revoked_at is None]
         count = keys.revoke([key.pk for key in revoked], now=timezone.now())
         for key in revoked:
             self.log_change(request, key, "Revoked.")
-        self.message_user(request, f"Revoked {count} of the keys selected; the others were revoked before.")
+        self.message_user(request, f"Keys revoked: {count}; revoked before: {len(queryset) - len(revoked)}.")
         return None
 
 

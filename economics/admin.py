@@ -49,7 +49,7 @@ class WalletedAgentAdmin(AgentAdmin):
     def open_wallets(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Open an empty wallet for each agent that has none; it gives nobody anything, so it asks nothing."""
         for agent in queryset:
-            with self.done(request, lambda agent=agent: f"{agent} has a wallet."):  # type: ignore[misc]
+            with self.done(request, lambda agent=agent: f"Agent {agent} has a wallet."):  # type: ignore[misc]
                 ledger.open_wallet(agent=agent)
 
 
@@ -106,7 +106,7 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
                 warning="Each of these accounts gets the full amount, newly minted.",
             )
         accounts, chosen = list(queryset), form.cleaned_data
-        said = f"Granted {chosen['amount']:,} wallet tokens to {len(accounts)} accounts."
+        said = f"Granted {chosen['amount']:,} wallet tokens each; accounts: {len(accounts)}."
         with self.done(request, lambda: said):
             ledger.grant_all(
                 accounts=accounts,

@@ -48,9 +48,7 @@ def _issue_until(today: date, *, now: datetime) -> list[DailyIssue]:
         amount = issue(bucket=rules.daily_token_bucket, supply_cap=rules.supply_cap, supply=supply)
         transfer = _mint(mint, treasury, amount, day=day, now=now)
         issued.append(
-            DailyIssue.objects.create(
-                day=day, amount=amount, supply_before=supply, transfer=transfer, created_at=now
-            )
+            DailyIssue.objects.create(day=day, amount=amount, supply_before=supply, transfer=transfer, created_at=now)
         )
         supply += amount
     return issued

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -107,7 +107,9 @@ class PoolAdmin(HouseAdmin[Pool]):
                 warning="They sell nothing more and take no bids; slots sold but not started are withdrawn and their "
                 "holds released. What runs goes on to its end.",
             )
-        self._each(request, queryset, settlement.stop_pool, "Stopped {}: {} sold slots withdrawn.")
+        selling = list(queryset.exclude(mode=Pool.Mode.STOPPED))
+        self._each(request, selling, settlement.stop_pool, "Pool {} is stopped; sold slots withdrawn: {}.")
+        self._say_untouched(request, len(queryset) - len(selling), "stopped already")
         return None
 
     @admin.action(description="Resume…", permissions=["run"])
@@ -123,10 +125,16 @@ class PoolAdmin(HouseAdmin[Pool]):
                 form=forms.Form(),
                 warning="They take bids again and sell in their next cycle. Only stopped pools are touched.",
             )
-        self._each(request, queryset, pools.resume, "Resumed {}: {} slots offered.")
+        stopped = list(queryset.filter(mode=Pool.Mode.STOPPED))
+        self._each(request, stopped, pools.resume, "Pool {} sells again; slots offered: {}.")
+        self._say_untouched(request, len(queryset) - len(stopped), "not stopped")
         return None
 
-    def _each(self, request: HttpRequest, chosen: QuerySet[Pool], deed: Callable[..., int], saying: str) -> None:
+    def _say_untouched(self, request: HttpRequest, count: int, why: str) -> None:
+        if count:
+            self.message_user(request, f"Left as they were, because {why}: {count}.", messages.WARNING)
+
+    def _each(self, request: HttpRequest, chosen: list[Pool], deed: Callable[..., int], saying: str) -> None:
         for pool in chosen:
             touched = 0
             with self.done(request, lambda: saying.format(pool, touched)):  # noqa: B023 - said within the turn

@@ -118,17 +118,25 @@ def test_stop_asks_first_and_then_withdraws_what_was_sold(root: Client) -> None:
     clear = factories.sale(100, into=factories.pool("gpu"))
     assert press(root, "stop", clear.pool).status_code == 200
     assert Pool.objects.get(name="gpu").mode == "auction"
-    assert said(press(root, "stop", clear.pool, confirmed="yes")) == ["Stopped gpu: 1 sold slots withdrawn."]
+    assert said(press(root, "stop", clear.pool, confirmed="yes")) == ["Pool gpu is stopped; sold slots withdrawn: 1."]
     clear.refresh_from_db()
     assert (Pool.objects.get(name="gpu").mode, clear.state) == ("stopped", "withdrawn")
-    assert LogEntry.objects.get().change_message == "Stopped gpu: 1 sold slots withdrawn."
+    assert LogEntry.objects.get().change_message == "Pool gpu is stopped; sold slots withdrawn: 1."
 
 
 def test_resume_asks_first_and_then_offers_slots(root: Client) -> None:
     pool = factories.pool("gpu", mode="stopped", capacity=3)
     assert press(root, "resume", pool).status_code == 200
-    assert said(press(root, "resume", pool, confirmed="yes")) == ["Resumed gpu: 3 slots offered."]
+    assert said(press(root, "resume", pool, confirmed="yes")) == ["Pool gpu sells again; slots offered: 3."]
     assert (Pool.objects.get(name="gpu").mode, Slot.objects.filter(pool=pool).count()) == ("auction", 3)
+
+
+def test_a_pool_that_sells_is_not_resumed_and_a_stopped_one_not_stopped(root: Client) -> None:
+    pool = factories.pool("gpu")
+    assert said(press(root, "resume", pool, confirmed="yes")) == ["Left as they were, because not stopped: 1."]
+    Pool.objects.filter(pk=pool.pk).update(mode="stopped")
+    assert said(press(root, "stop", pool, confirmed="yes")) == ["Left as they were, because stopped already: 1."]
+    assert LogEntry.objects.count() == 0
 
 
 def test_stop_and_resume_need_the_right_to_change_pools(db: None, client: Client) -> None:

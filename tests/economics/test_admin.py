@@ -44,7 +44,7 @@ def test_open_wallets_opens_each_once(root: Client) -> None:
     agents = [factories.agent(), factories.agent()]
     for _ in range(2):
         response = press(root, "open_wallets", *agents)
-    assert sorted(said(response)[-2:]) == sorted(f"{agent} has a wallet." for agent in agents)
+    assert sorted(said(response)[-2:]) == sorted(f"Agent {agent} has a wallet." for agent in agents)
     assert Account.objects.filter(owner_type="agent").count() == 2
 
 
@@ -52,7 +52,7 @@ def test_open_wallets_refuses_graders_and_serves_the_others(root: Client) -> Non
     grader, worker = factories.agent(kind="grader"), factories.agent()
     response = press(root, "open_wallets", grader, worker)
     refused = "A grader owns no wallet, runs no slot and files no task. [grader_may_not_trade]"
-    assert sorted(said(response)) == sorted([refused, f"{worker} has a wallet."])
+    assert sorted(said(response)) == sorted([refused, f"Agent {worker} has a wallet."])
     assert list(Account.objects.filter(owner_type="agent").values_list("owner_id", flat=True)) == [worker.pk]
 
 
@@ -79,7 +79,7 @@ def test_grant_asks_first_with_a_fresh_key(root: Client) -> None:
 def test_grant_gives_each_account_the_amount_and_the_reason(root: Client) -> None:
     one, other = factories.wallet(), factories.wallet(7)
     response = _grant(root, one, other)
-    assert said(response) == ["Granted 500 wallet tokens to 2 accounts."]
+    assert said(response) == ["Granted 500 wallet tokens each; accounts: 2."]
     assert _balances(one, other) == [500, 507]
     assert list(Transfer.objects.filter(memo="spring").order_by("pk").values_list("reason", "key")) == [
         ("grant", f"grant:{KEY}:{account.pk}") for account in sorted((one, other), key=lambda a: -a.pk)
