@@ -86,7 +86,7 @@ class OrderBook(views.Scoped):
     @extend_schema(parameters=[BookQuery], responses=BookShown)
     def get(self, request: Request) -> Response:
         """Read a pool's book: bids by price level, best first, and asks, cheapest first."""
-        asked = fields.checked(BookQuery, request.query_params)
+        asked = fields.checked(BookQuery, request.query_params.dict())
         return Response(order_book.get_order_book(now=timezone.now(), **asked))
 
 
@@ -145,5 +145,5 @@ class Stats(views.Scoped):
     @extend_schema(parameters=[StatsQuery], responses=StatsShown)
     def get(self, request: Request) -> Response:
         """Read what a pool's rounds did in the last hours: prices, fill rate, top wins against their impact."""
-        asked = fields.checked(StatsQuery, request.query_params)
+        asked = fields.checked(StatsQuery, request.query_params.dict())
         return Response(stats.get_recent_stats(now=timezone.now(), **asked))

@@ -6,6 +6,8 @@ from typing import Any, cast
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions
 
 from config.api import fields
@@ -32,6 +34,7 @@ class MomentFilter(django_filters.Filter):
     field_class = _MomentField
 
 
+@extend_schema_field(OpenApiTypes.BOOL)
 class FlagFilter(django_filters.Filter):
     """`true` or `false`."""
 

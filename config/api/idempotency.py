@@ -25,6 +25,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _SUCCESS = 300
+_NEVER_KEPT = frozenset({401, 403})  # who may do it can change: the key stays free
 _T = TypeVar("_T")
 
 
@@ -52,7 +53,7 @@ def answered_once(request: Request, status: int, deed: Callable[[], object]) -> 
         failure = error
     except (RefusedError, OperationalError) as error:
         failure = error
-        if isinstance(error, RefusedError) and not error.retryable:
+        if isinstance(error, RefusedError) and not error.retryable and error.status not in _NEVER_KEPT:
             body = bodies.as_json(problems.refusal(error, instance=request.path))
             if answers.keep(claim, error.status, body):
                 return _response(error.status, body)

@@ -90,8 +90,9 @@ def _decoded(cursor: str, model: type[Model], ordering: Sequence[str]) -> list[A
         columns: list[Any] = [model._meta.get_field(column.lstrip("-")) for column in ordering]  # noqa: SLF001 - Django's public name for it
         if not isinstance(key, list) or any(type(part) not in (int, str) or "\0" in str(part) for part in key):
             raise ValueError  # noqa: TRY301 - one way out of here
+        "".join(map(str, key)).encode()  # a lone surrogate is no text
         return [column.clean(part, None) for column, part in zip(columns, key, strict=True)]
-    except (ValueError, RecursionError, binascii.Error, ValidationError) as error:
+    except (ValueError, TypeError, RecursionError, binascii.Error, ValidationError) as error:
         msg = "This cursor does not belong to this list."
         raise exceptions.ValidationError({"cursor": msg}, code="bad_cursor") from error
 

@@ -116,7 +116,10 @@ def _of_framework(error: exceptions.APIException, context: Mapping[str, Any], in
     if not isinstance(error, exceptions.ValidationError):
         code, detail = str(error.get_codes()), str(error.detail)
         figures = getattr(error, "figures", None)
-        return answer(problem(error.status_code, code, detail, instance=instance, figures=figures), headers)
+        unread = isinstance(error, (exceptions.ParseError, exceptions.UnsupportedMediaType))
+        faults = [{"code": code, "detail": detail, "pointer": ""}] if unread else []
+        document = problem(error.status_code, code, detail, instance=instance, errors=faults, figures=figures)
+        return answer(document, headers)
     in_query = context["request"].method in {"GET", "HEAD"}
     faults = [_fault(path, one, in_query=in_query) for path, one in _leaves(error.detail)]
     codes = {fault["code"] for fault in faults}

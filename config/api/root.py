@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -79,6 +81,7 @@ def _refusals(base: type[RefusedError]) -> Iterator[type[RefusedError]]:
         yield from _refusals(error)
 
 
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - the same for everybody
     """Answer 200 when the database answers, else 503."""
     try:
@@ -90,6 +93,7 @@ def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - the same fo
     return JsonResponse({"status": "ok"})
 
 
+@csrf_exempt  # there is no session to forge a request for
 def nothing(request: HttpRequest, **_rest: Any) -> Any:
     """Answer every other address under /api/, so that no redirect is ever tried."""
     return problems.not_found(request, LookupError(request.path))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -19,6 +19,20 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:  # noqa: ARG002 - spectacular's signature
         """Describe the scheme."""
         return {"type": "http", "scheme": "bearer", "description": "A key of an agent: `rk_…`."}
+
+
+class UsdInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # registers itself
+    """USD: text in answers, text or a number in bodies."""
+
+    target_class = "config.api.fields.Usd"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:  # noqa: ARG002 - spectacular's signature
+        """Describe the field."""
+        text = {"type": "string", "format": "decimal", "pattern": r"^\d{1,18}(\.\d{1,12})?$"}
+        if direction == "response":
+            return text
+        number = {"type": "number", "minimum": 0, "maximum": 10**15, "exclusiveMaximum": True}
+        return {"oneOf": [text | {"pattern": r"^\d{1,15}(\.\d{1,12})?$"}, number]}
 
 
 class Fault(serializers.Serializer[object]):

@@ -103,8 +103,9 @@ def test_the_statistics_tell_the_last_day(market: Market) -> None:
     ("path", "query", "code"),
     [
         *(("order-book", {"limit": limit}, code) for limit, code in (("0", "min_value"), ("1001", "max_value"))),
-        *(("order-book", {"limit": limit}, "invalid") for limit in ("x", "1.5")),
+        *(("order-book", {"limit": limit}, "invalid") for limit in ("x", "1.5", "")),
         *(("stats", {"hours": hours}, code) for hours, code in (("0", "min_value"), ("721", "max_value"))),
+        *((path, {"pool": ""}, "blank") for path in ("order-book", "stats")),
         ("order-book", {"pool": "a\0b"}, "null_characters_not_allowed"),
         ("rounds", {"since": "yesterday"}, "invalid"),
         ("rounds", {"since": "2026-01-01T00:00:00"}, "zone_missing"),

@@ -30,6 +30,14 @@ def test_an_unknown_address_is_a_problem_and_never_a_redirect(path: str) -> None
     assert (document["status"], document["code"], document["instance"]) == (404, "not_found", path)
 
 
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace", "head"])
+def test_no_method_makes_a_page_of_an_unknown_address(method: str) -> None:
+    response = getattr(Client(enforce_csrf_checks=True), method)("/api/nothing")
+    assert (response.status_code, response.headers["Content-Type"]) == (404, "application/problem+json")
+    response = getattr(Client(enforce_csrf_checks=True), method)(f"{MARKET}/bids")
+    assert (response.status_code, response.headers["Content-Type"]) == (401, "application/problem+json")
+
+
 def test_outside_the_api_pages_stay_pages() -> None:
     assert Client().get("/nothing").headers["Content-Type"].startswith("text/html")
 
