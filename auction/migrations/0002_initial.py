@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
+from decimal import Decimal
 from django.db import migrations, models
 
 
@@ -146,11 +147,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='pool',
-            constraint=models.CheckConstraint(condition=models.Q(('max_bid_tokens__gte', models.F('min_bid_tokens')), ('min_bid_tokens__gte', 1), ('reserve_tokens__gte', 0), ('usd_per_token__gt', 0)), name='pool_prices_sane'),
+            constraint=models.CheckConstraint(condition=models.Q(('max_bid_tokens__gte', models.F('min_bid_tokens')), ('min_bid_tokens__gte', 1), ('reserve_tokens__gte', 0), ('usd_per_token__gt', 0), ('usd_per_token__lt', 10000000000)), name='pool_prices_sane'),
         ),
         migrations.AddConstraint(
             model_name='pool',
-            constraint=models.CheckConstraint(condition=models.Q(('reward_cap_tokens__gte', 0), ('reward_rate__gte', 0), ('runner_share__gte', 0), ('runner_share__lte', 1)), name='pool_rewards_sane'),
+            constraint=models.CheckConstraint(condition=models.Q(('reward_cap_tokens__gte', 0), ('reward_rate__gte', 0), ('reward_rate__lt', 1000), ('runner_share__gte', 0), ('runner_share__lte', 1)), name='pool_rewards_sane'),
         ),
         migrations.AddConstraint(
             model_name='payout',
@@ -186,7 +187,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='round',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('market_price_tokens', None), ('slots_sold', 0)), models.Q(('market_price_tokens__gte', 0), ('slots_sold__gt', 0)), _connector='OR'), name='round_price_when_sold'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('market_price_tokens', None), ('slots_sold', 0)), models.Q(('market_price_tokens__gte', 0), ('market_price_tokens__isnull', False), ('slots_sold__gt', 0)), _connector='OR'), name='round_price_when_sold'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='round',
@@ -230,7 +231,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='task',
-            constraint=models.CheckConstraint(condition=models.Q(('expected_value_usd__gte', 0)), name='task_value_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('expected_value_usd__gte', 0), ('expected_value_usd__lt', Decimal('1000000000000000'))), name='task_value_is_usd'),
         ),
         migrations.AddConstraint(
             model_name='task',
@@ -286,7 +287,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='clear',
-            constraint=models.CheckConstraint(condition=models.Q(('actual_impact', None), models.Q(('actual_impact__gte', 0), ('graded_at__isnull', False), ('state', 'finished')), _connector='OR'), name='clear_impact_only_of_finished'),
+            constraint=models.CheckConstraint(condition=models.Q(('actual_impact', None), models.Q(('actual_impact__gte', 0), ('actual_impact__lt', Decimal('1000000000000000')), ('graded_at__isnull', False), ('state', 'finished')), _connector='OR'), name='clear_impact_only_of_finished'),
         ),
         migrations.AddConstraint(
             model_name='clear',
@@ -298,7 +299,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='clear',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('payout', None), ('reward_paid_tokens', None)), models.Q(('payout__isnull', False), ('reward_paid_tokens__gte', 0), ('reward_paid_tokens__lte', models.F('reward_due_tokens'))), _connector='OR'), name='clear_reward_within_due'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('payout', None), ('reward_paid_tokens', None)), models.Q(('payout__isnull', False), ('reward_due_tokens__isnull', False), ('reward_paid_tokens__gte', 0), ('reward_paid_tokens__lte', models.F('reward_due_tokens'))), _connector='OR'), name='clear_reward_within_due'),
         ),
         migrations.AddConstraint(
             model_name='clear',
@@ -318,7 +319,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='clear',
-            trigger=pgtrigger.compiler.Trigger(name='clear_settled_once', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN ((OLD."actual_cost_tokens" IS DISTINCT FROM (NEW."actual_cost_tokens") AND OLD."actual_cost_tokens" IS NOT NULL) OR (OLD."actual_impact" IS DISTINCT FROM (NEW."actual_impact") AND OLD."actual_impact" IS NOT NULL) OR (OLD."payout_id" IS DISTINCT FROM (NEW."payout_id") AND OLD."payout_id" IS NOT NULL))', func="RAISE EXCEPTION 'law clear_settled_once: what it protects is written once' USING ERRCODE = 'check_violation', CONSTRAINT = 'clear_settled_once', TABLE = TG_TABLE_NAME;", hash='1ef51ac25a0923a758df98bca18dddd790a98b5b', operation='UPDATE OF "actual_cost_tokens", "actual_impact", "payout_id"', pgid='pgtrigger_clear_settled_once_9fe50', table='compute_auction_clears', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='clear_settled_once', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN ((OLD."runner_id" IS DISTINCT FROM (NEW."runner_id") AND OLD."runner_id" IS NOT NULL) OR (OLD."runner_account_id" IS DISTINCT FROM (NEW."runner_account_id") AND OLD."runner_account_id" IS NOT NULL) OR (OLD."actual_cost_tokens" IS DISTINCT FROM (NEW."actual_cost_tokens") AND OLD."actual_cost_tokens" IS NOT NULL) OR (OLD."actual_impact" IS DISTINCT FROM (NEW."actual_impact") AND OLD."actual_impact" IS NOT NULL) OR (OLD."reward_due_tokens" IS DISTINCT FROM (NEW."reward_due_tokens") AND OLD."reward_due_tokens" IS NOT NULL) OR (OLD."reward_paid_tokens" IS DISTINCT FROM (NEW."reward_paid_tokens") AND OLD."reward_paid_tokens" IS NOT NULL) OR (OLD."payout_id" IS DISTINCT FROM (NEW."payout_id") AND OLD."payout_id" IS NOT NULL))', func="RAISE EXCEPTION 'law clear_settled_once: what it protects is written once' USING ERRCODE = 'check_violation', CONSTRAINT = 'clear_settled_once', TABLE = TG_TABLE_NAME;", hash='aad60a2e1c2e5ff04161f6df11baa34e7b73ba31', operation='UPDATE OF "runner_id", "runner_account_id", "actual_cost_tokens", "actual_impact", "reward_due_tokens", "reward_paid_tokens", "payout_id"', pgid='pgtrigger_clear_settled_once_9fe50', table='compute_auction_clears', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='clear',
@@ -350,7 +351,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='bid',
-            constraint=models.CheckConstraint(condition=models.Q(('expected_value_usd__gte', 0)), name='bid_value_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('expected_value_usd__gte', 0), ('expected_value_usd__lt', Decimal('1000000000000000'))), name='bid_value_is_usd'),
         ),
         migrations.AddConstraint(
             model_name='bid',
@@ -379,5 +380,29 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='bid',
             trigger=pgtrigger.compiler.Trigger(name='bid_open_never_vanishes', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."status" = \'open\')', func="RAISE EXCEPTION 'law bid_open_never_vanishes: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'bid_open_never_vanishes', TABLE = TG_TABLE_NAME;", hash='45e050bc3126364e07ec2ceb776193b92f194fd6', operation='DELETE', pgid='pgtrigger_bid_open_never_vanishes_c4011', table='compute_auction_bids', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='bid',
+            trigger=pgtrigger.compiler.Trigger(name='bid_never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'law bid_never_truncated: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'bid_never_truncated', TABLE = TG_TABLE_NAME;", hash='69caa3516f418e30f15db03fe2c2060dadcf1bf2', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_bid_never_truncated_8cb0b', table='compute_auction_bids', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='clear',
+            trigger=pgtrigger.compiler.Trigger(name='clear_never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'law clear_never_truncated: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'clear_never_truncated', TABLE = TG_TABLE_NAME;", hash='7d0e9a983bb72d47bb16d2792b8bc45d36820498', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_clear_never_truncated_55f01', table='compute_auction_clears', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='round',
+            trigger=pgtrigger.compiler.Trigger(name='round_never_vanishes', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'law round_never_vanishes: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'round_never_vanishes', TABLE = TG_TABLE_NAME;", hash='ee1626ae37d09883561d2d01693d86c432db2932', operation='DELETE', pgid='pgtrigger_round_never_vanishes_e5ec7', table='compute_auction_rounds', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='round',
+            trigger=pgtrigger.compiler.Trigger(name='round_never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'law round_never_truncated: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'round_never_truncated', TABLE = TG_TABLE_NAME;", hash='c6c6beb45bb220c5e8cfd1743559704fbdc2fbf8', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_round_never_truncated_7129c', table='compute_auction_rounds', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='slot',
+            trigger=pgtrigger.compiler.Trigger(name='slot_never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'law slot_never_truncated: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'slot_never_truncated', TABLE = TG_TABLE_NAME;", hash='bed3c5d634eb7f0e256452c1df91f5e7e09e8613', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_slot_never_truncated_a7ed2', table='auction_slots', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='task',
+            trigger=pgtrigger.compiler.Trigger(name='task_never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'law task_never_truncated: what it protects never vanishes' USING ERRCODE = 'check_violation', CONSTRAINT = 'task_never_truncated', TABLE = TG_TABLE_NAME;", hash='2641f0ec7efe8ea66992116dd65af332e5e4e191', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_task_never_truncated_51e9c', table='auction_tasks', when='BEFORE')),
         ),
     ]

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Cast, Now
 
 from config import laws
+from economics.money import MOST_USD
 
 NEW_ID = Cast(RandomUUID(), models.TextField())
 
@@ -128,11 +129,18 @@ class Pool(models.Model):
                     min_bid_tokens__gte=1,
                     max_bid_tokens__gte=F("min_bid_tokens"),
                     usd_per_token__gt=0,
+                    usd_per_token__lt=10**10,  # NaN is above every number
                 ),
             ),
             models.CheckConstraint(
                 name="pool_rewards_sane",
-                condition=Q(reward_rate__gte=0, reward_cap_tokens__gte=0, runner_share__gte=0, runner_share__lte=1),
+                condition=Q(
+                    reward_rate__gte=0,
+                    reward_rate__lt=1000,
+                    reward_cap_tokens__gte=0,
+                    runner_share__gte=0,
+                    runner_share__lte=1,
+                ),
             ),
         )
 
@@ -198,6 +206,7 @@ class Slot(models.Model):
                 "state",
                 [("open", "sold"), ("open", "given"), ("open", "withdrawn"), ("open", "expired")],
             ),
+            laws.never_truncated("slot_never_truncated"),
         )
 
     def __str__(self) -> str:
@@ -236,7 +245,9 @@ class Task(models.Model):
             models.CheckConstraint(
                 name="task_state_known", condition=Q(state__in=["open", "taken", "done", "cancelled"])
             ),
-            models.CheckConstraint(name="task_value_not_negative", condition=Q(expected_value_usd__gte=0)),
+            models.CheckConstraint(
+                name="task_value_is_usd", condition=Q(expected_value_usd__gte=0, expected_value_usd__lt=MOST_USD)
+            ),
             models.CheckConstraint(name="task_id_given", condition=~Q(id="")),
             models.CheckConstraint(
                 name="task_entity_whole",
@@ -256,6 +267,7 @@ class Task(models.Model):
                 [("open", "taken"), ("taken", "open"), ("taken", "done"), ("open", "cancelled")],
             ),
             laws.fixed("task_owner_is_fixed", "id", "wallet_id"),
+            laws.never_truncated("task_never_truncated"),
         )
 
     def __str__(self) -> str:
@@ -305,7 +317,9 @@ class Bid(models.Model):
                 name="bid_status_known", condition=Q(status__in=["open", "won", "lost", "expired", "cancelled"])
             ),
             models.CheckConstraint(name="bid_price_positive", condition=Q(max_price_tokens__gte=1)),
-            models.CheckConstraint(name="bid_value_not_negative", condition=Q(expected_value_usd__gte=0)),
+            models.CheckConstraint(
+                name="bid_value_is_usd", condition=Q(expected_value_usd__gte=0, expected_value_usd__lt=MOST_USD)
+            ),
             models.CheckConstraint(name="bid_ttl_after_placing", condition=Q(ttl_at__gt=F("placed_at"))),
             models.CheckConstraint(name="bid_time_in_force_known", condition=Q(time_in_force__in=["round", "gtd"])),
             models.CheckConstraint(
@@ -345,6 +359,7 @@ class Bid(models.Model):
                 [("open", "won"), ("open", "lost"), ("open", "expired"), ("open", "cancelled")],
             ),
             laws.kept("bid_open_never_vanishes", pgtrigger.Q(old__status="open")),
+            laws.never_truncated("bid_never_truncated"),
         )
 
     def __str__(self) -> str:

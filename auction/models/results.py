@@ -6,6 +6,7 @@ from django.db.models.functions import Now, NullIf
 
 from auction.models.market import Bid, Pool, Slot, Task
 from config import laws
+from economics.money import MOST_USD
 
 LIVE = ["sold", "running"]
 ENDED = ["finished", "lapsed", "forfeited", "withdrawn", "blocked"]
@@ -42,11 +43,12 @@ class Round(models.Model):
             ),
             models.CheckConstraint(
                 name="round_price_when_sold",
-                condition=Q(slots_sold=0, market_price_tokens=None) | Q(slots_sold__gt=0, market_price_tokens__gte=0),
+                condition=Q(slots_sold=0, market_price_tokens=None)
+                | Q(slots_sold__gt=0, market_price_tokens__isnull=False, market_price_tokens__gte=0),
             ),
         )
         indexes = (models.Index(name="round_by_time", fields=["pool", "-cleared_at"]),)
-        triggers = (laws.unchanged("round_never_changes"),)
+        triggers = laws.append_only("round")
 
     def __str__(self) -> str:
         """Return the id."""
@@ -153,7 +155,8 @@ class Clear(models.Model):
             ),
             models.CheckConstraint(
                 name="clear_impact_only_of_finished",
-                condition=Q(actual_impact=None) | Q(actual_impact__gte=0, state="finished", graded_at__isnull=False),
+                condition=Q(actual_impact=None)
+                | Q(actual_impact__gte=0, actual_impact__lt=MOST_USD, state="finished", graded_at__isnull=False),
             ),
             models.CheckConstraint(
                 name="clear_finished_has_cost",
@@ -167,7 +170,12 @@ class Clear(models.Model):
             models.CheckConstraint(
                 name="clear_reward_within_due",
                 condition=Q(reward_paid_tokens=None, payout=None)
-                | Q(reward_paid_tokens__gte=0, reward_paid_tokens__lte=F("reward_due_tokens"), payout__isnull=False),
+                | Q(
+                    reward_paid_tokens__gte=0,
+                    reward_paid_tokens__lte=F("reward_due_tokens"),
+                    reward_due_tokens__isnull=False,
+                    payout__isnull=False,
+                ),
             ),
             models.CheckConstraint(
                 name="clear_never_run_by_a_grader",
@@ -207,8 +215,13 @@ class Clear(models.Model):
                 *("slot_id", "pool_id", "round_id", "bid_id", "account_id", "winning_task_id", "runner_up_task_id"),
                 *("clearing_price_tokens", "charge_tokens", "max_price_tokens", "cleared_at"),
             ),
-            laws.once("clear_settled_once", "actual_cost_tokens", "actual_impact", "payout_id"),
+            laws.once(
+                "clear_settled_once",
+                *("runner_id", "runner_account_id", "actual_cost_tokens", "actual_impact"),
+                *("reward_due_tokens", "reward_paid_tokens", "payout_id"),
+            ),
             laws.kept("clear_never_vanishes"),
+            laws.never_truncated("clear_never_truncated"),
         )
 
     def __str__(self) -> str:

@@ -60,9 +60,7 @@ class Account(models.Model):
         db_table = "token_accounts"
         constraints = (
             models.UniqueConstraint(name="account_owner_once", fields=["owner_type", "owner_id"]),
-            models.CheckConstraint(
-                name="account_owner_known", condition=Q(owner_type__in=["quest", "agent", "house"])
-            ),
+            models.CheckConstraint(name="account_owner_known", condition=Q(owner_type__in=["quest", "agent", "house"])),
             models.CheckConstraint(name="account_held_not_negative", condition=Q(held__gte=0)),
             models.CheckConstraint(
                 name="account_never_overdrawn",

@@ -67,10 +67,14 @@ class Usage(models.Model):
                 name="usage_resource_known",
                 condition=Q(resource_type__in=["llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls"]),
             ),
-            models.CheckConstraint(name="usage_amount_not_negative", condition=Q(amount__gte=0)),
+            models.CheckConstraint(
+                name="usage_amount_not_negative",
+                condition=Q(amount__gte=0, amount__lt=10**24),  # NaN is above every number
+            ),
             models.CheckConstraint(
                 name="usage_cost_as_its_state_says",
-                condition=Q(price_state="unpriced", cost=None) | Q(price_state="priced", cost__gte=0),
+                condition=Q(price_state="unpriced", cost=None)
+                | Q(price_state="priced", cost__isnull=False, cost__gte=0, cost__lt=10**18),
             ),
             models.UniqueConstraint(
                 name="usage_event_once", fields=["source", "event_id"], condition=Q(event_id__isnull=False)
