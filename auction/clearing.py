@@ -82,6 +82,11 @@ class Frontier(NamedTuple):
     asks: list[mechanism.Ask]
     tasks: dict[int, str]
 
+    def pruned(self, result: mechanism.Result, rule: mechanism.Rule) -> "Frontier":
+        """Return what is worth keeping: the bids that decide this result."""
+        bids = mechanism.decisive(self.bids, result, rule)
+        return Frontier(bids, self.asks, {bid.id: self.tasks[bid.id] for bid in bids})
+
 
 @transaction.atomic(savepoint=False)
 def clear_round(now: datetime, pool: str = pools.DEFAULT) -> Round:
@@ -100,6 +105,7 @@ def clear_round(now: datetime, pool: str = pools.DEFAULT) -> Round:
         raise errors.PoolStoppedError(pool=pool)
     frontier = _read_frontier(book, now)
     result = mechanism.clear(frontier.bids, frontier.asks, mechanism.Rule(book.pricing_rule))
+    frontier = frontier.pruned(result, mechanism.Rule(book.pricing_rule))
     moment = Moment(_next_round_number(), cycle_at, now)
     lost = 0
     if result.awards:

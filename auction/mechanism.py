@@ -116,6 +116,27 @@ def frontier_is_complete(prefix: Sequence[Bid], asks: Sequence[Ask], rule: Rule)
     return all(settled - lost[owner] >= awards for owner, awards in won.items())
 
 
+def decisive(bids: Sequence[Bid], result: Result, rule: Rule) -> list[Bid]:
+    """Return the bids without which this result cannot be computed again, in the order given.
+
+    `bids` stand in book order. Every winner counts. Nobody looks at more losing bids of one owner than the most slots
+    that any owner won under vickrey, at one under uniform: one owner's thousand cheap bids are not worth keeping.
+    """
+    winning = {award.bid_id for award in result.awards}
+    most = 1
+    if rule == Rule.VICKREY and winning:
+        most = max(Counter(bid.owner for bid in bids if bid.id in winning).values())
+    lost: Counter[int] = Counter()
+    kept = []
+    for bid in bids:
+        if bid.id not in winning:
+            lost[bid.owner] += 1
+            if lost[bid.owner] > most:
+                continue
+        kept.append(bid)
+    return kept
+
+
 def _in_order(offers: Sequence[Offer], *fields: str) -> list[Offer]:
     """Sort by several fields, the first one leading; a stable sort for each beats one on tuples."""
     ordered = list(offers)

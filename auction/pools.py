@@ -163,7 +163,7 @@ def offer(  # noqa: PLR0913 - an offer has this many terms
                 provider=provider,
                 provider_kind=provider.kind,
                 reserve_tokens=reserve_tokens,
-                available_at=available_at,
+                available_at=max(available_at, now),  # no time of the past: ties go to the older offer
                 offer_until=offer_until,
                 created_at=now,
             )

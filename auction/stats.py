@@ -9,13 +9,15 @@ from auction import pools
 from auction.models import Clear, Round
 
 TOP = 10
+MOST_PRICES = 1_000
 
 
 def get_recent_stats(*, now: datetime, pool: str = pools.DEFAULT, hours: int = 24) -> dict[str, Any]:
     """Return what the pool's rounds of the last `hours` did.
 
-    `clearing_prices` lists the rounds that sold, oldest first; `fill_rate` is slots sold per slot offered (NULL
-    when none was offered); `top_wins` the ten highest winning bids with the impact that came of them in USD.
+    `clearing_prices` lists the rounds that sold, the newest 1,000 of them, oldest first; `fill_rate` is slots sold
+    per slot offered (NULL when none was offered); `top_wins` the ten highest winning bids with the impact that came
+    of them in USD.
     """
     book = pools.get(pool)
     since = now - timedelta(hours=hours)
@@ -32,6 +34,9 @@ def get_recent_stats(*, now: datetime, pool: str = pools.DEFAULT, hours: int = 2
         highest=Max("market_price_tokens"),
     )
     top = Clear.objects.filter(pool=book, cleared_at__gt=since, cleared_at__lte=now).order_by("-max_price_tokens", "pk")
+    newest = sold.order_by("-cleared_at").values("cleared_at", "market_price_tokens", "slots_sold", "slots_offered")[
+        :MOST_PRICES
+    ]
     return {
         "pool": book.name,
         "since": since,
@@ -45,9 +50,7 @@ def get_recent_stats(*, now: datetime, pool: str = pools.DEFAULT, hours: int = 2
         "price_lowest_tokens": totals["lowest"],
         "price_mean_tokens": None if totals["mean"] is None else round(totals["mean"], 2),
         "price_highest_tokens": totals["highest"],
-        "clearing_prices": list(
-            sold.order_by("cleared_at").values("cleared_at", "market_price_tokens", "slots_sold", "slots_offered")
-        ),
+        "clearing_prices": list(reversed(newest)),
         "top_wins": list(
             top.values(
                 "slot_id",

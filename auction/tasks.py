@@ -3,9 +3,9 @@
 import logging
 
 from celery import shared_task
-from django.utils import timezone
 
 from auction import audit, cycle
+from config import clock
 
 log = logging.getLogger(__name__)
 
@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 @shared_task(ignore_result=True)
 def tick() -> None:
     """Run whatever a pool or policy says is due."""
-    cycle.run_due(now=timezone.now())
+    cycle.run_due(now=clock.now())
 
 
 @shared_task(ignore_result=True)
 def audit_books() -> None:
     """Audit the books and store the pass."""
-    run = audit.audit(now=timezone.now())
+    run = audit.audit(now=clock.now())
     if not run.passed:
         log.error("The audit found %d differences: %s", len(run.differences), run.differences[:10])

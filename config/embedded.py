@@ -26,6 +26,8 @@ STATE: Final = "postgres.json"  # in the data folder while a server runs
 READY_SECONDS: Final = 300.0  # recovery after a crash may take long; a failure ends the process
 STATUS_LINE: Final = 7  # of postmaster.pid, counted from 0
 POLL_SECONDS: Final = 0.01
+# A client that froze in the middle of a transaction must not hold a pool's lock for ever, nor wait for one.
+PATIENCE: Final = {"idle_in_transaction_session_timeout": "60s", "lock_timeout": "30s"}
 WITHOUT_FSYNC: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 IDENTITY_MAP: Final = "embedded"
 
@@ -55,7 +57,7 @@ class Cluster:
         self._version = version
         self._durable = durable
         self._bin_dir = bin_dir
-        self._settings = {"max_connections": "300", "timezone": "UTC", "log_timezone": "UTC"}
+        self._settings = {"max_connections": "300", "timezone": "UTC", "log_timezone": "UTC"} | PATIENCE
         self._settings |= ({} if durable else WITHOUT_FSYNC) | dict(settings or {})
         self._service_user = service_user or os.environ.get("EMBEDDED_DB_USER") or "nobody"
         self._root_base = root_base

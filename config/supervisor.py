@@ -201,7 +201,7 @@ class Site:
         elif time.monotonic() >= child.due:
             try:
                 child.run()
-            except CannotStartError as error:
+            except (CannotStartError, OSError) as error:
                 child.postpone()
                 say(f"{child.name} does not start, again in {child.pause:.1f} s: {error}")
             self._record(ready=True)

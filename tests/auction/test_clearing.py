@@ -267,3 +267,14 @@ def _laws_off() -> Iterator[CursorWrapper]:
             cursor.execute("SET LOCAL session_replication_role = replica")
             yield cursor
         transaction.set_rollback(True)
+
+
+def test_a_wallet_full_of_losing_bids_does_not_swell_the_round() -> None:
+    pool = factories.pool()
+    factories.slots(pool, 1)
+    owner = factories.wallet(10_000)
+    for price in range(100, 0, -1):
+        factories.bid(owner, price, pool)
+    cleared = clearing.clear_round(after(5), pool.name)
+    assert cleared.frontier["bids"]["price"] == [100, 99]
+    assert replay.replay_round(cleared.pk).differences == []

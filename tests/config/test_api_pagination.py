@@ -115,3 +115,10 @@ def test_a_page_has_1_to_200_rows(size: str) -> None:
 
 def test_pages_of_200_rows_are_allowed() -> None:
     assert callers.caller().get(f"{MARKET}/pools/", page_size=200).status_code == 200
+
+
+@pytest.mark.parametrize("key", [[5, "x"], ["2030-01-01", "\ud800"], ["2030-01-01T00:00:00Z"], {}, [[], "x"]])
+def test_a_cursor_of_another_shape_is_refused(key: object) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+    response = callers.trader().get(f"{MARKET}/slots", cursor=cursor)
+    assert (response.status_code, callers.problem(response)["code"]) == (400, "bad_cursor")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auction.mechanism import Ask, Award, Bid, Result, Rule, clear, frontier_is_complete
+from auction.mechanism import Ask, Award, Bid, Result, Rule, clear, decisive, frontier_is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -226,6 +226,17 @@ def test_complete_frontier_gives_the_result_of_the_whole_book(rule: Rule, bids: 
     for length, told in enumerate(complete):
         if told:
             assert clear(book[:length], asks, rule) == whole
+
+
+@both_rules
+@settings(max_examples=500)
+@given(bids=books(most=9), asks=offers(LOW_RESERVES))
+def test_decisive_bids_give_the_result_of_the_whole_book(rule: Rule, bids: list[Bid], asks: list[Ask]) -> None:
+    book = sorted(bids, key=by_book)
+    whole = clear(book, asks, rule)
+    kept = decisive(book, whole, rule)
+    assert clear(kept, asks, rule) == whole
+    assert [bid for bid in book if bid in kept] == kept
 
 
 @both_rules
