@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from config.models import Agent
 from economics import errors
 from economics.models import Account, Transfer
+from economics.models.money import MOST_TOKENS
 
 MINT = "mint"
 TREASURY = "treasury"
-# Far below the end of bigint, so that no sum of balances comes near it.
-LARGEST_TRANSFER = 10**15
+LARGEST_TRANSFER = MOST_TOKENS
 LONGEST_KEY, LONGEST_MEMO, LONGEST_OWNER = 200, 500, 64
 
 

@@ -20,6 +20,11 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+# Far beyond use, and near enough that no sum of them leaves a bigint and no typing error fills the disk.
+MOST_CAPACITY = 10_000
+MOST_REWARD = 10**12
+
+
 class Pool(models.Model):
     """A class of identical slots with its own book, rounds and rules."""
 
@@ -36,11 +41,14 @@ class Pool(models.Model):
         UNIFORM = "uniform", "uniform: all pay the market price"
         VICKREY = "vickrey", "vickrey: an owner pays what its wins displace"
 
-    name = models.SlugField(unique=True, max_length=64)
+    name = models.SlugField(unique=True, max_length=56)  # its revenue account is named after it
     mode = models.CharField(max_length=16, choices=Mode, default=Mode.AUCTION, db_default="auction")
     pricing_rule = models.CharField(max_length=16, choices=Rule, default=Rule.UNIFORM, db_default="uniform")
     capacity = models.PositiveIntegerField(
-        default=4, db_default=4, help_text="Slots of the house in being (open, sold or running) at any time."
+        default=4,
+        db_default=4,
+        validators=[MaxValueValidator(MOST_CAPACITY)],
+        help_text="Slots of the house in being (open, sold or running) at any time.",
     )
     cycle_seconds = models.PositiveIntegerField(
         default=60, db_default=60, validators=[MinValueValidator(1)], help_text="One round in each cycle."
@@ -91,7 +99,7 @@ class Pool(models.Model):
     reward_cap_tokens = models.BigIntegerField(
         default=100_000,
         db_default=100_000,
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_REWARD)],
         help_text="Most that one slot's work earns.",
     )
     runner_share = models.DecimalField(
@@ -116,6 +124,7 @@ class Pool(models.Model):
         constraints = (
             models.CheckConstraint(name="pool_mode_known", condition=Q(mode__in=["auction", "fallback", "stopped"])),
             models.CheckConstraint(name="pool_rule_known", condition=Q(pricing_rule__in=["uniform", "vickrey"])),
+            models.CheckConstraint(name="pool_capacity_sane", condition=Q(capacity__lte=MOST_CAPACITY)),
             models.CheckConstraint(
                 name="pool_times_positive",
                 condition=Q(
@@ -138,6 +147,7 @@ class Pool(models.Model):
                     reward_rate__gte=0,
                     reward_rate__lt=1000,
                     reward_cap_tokens__gte=0,
+                    reward_cap_tokens__lte=MOST_REWARD,
                     runner_share__gte=0,
                     runner_share__lte=1,
                 ),

@@ -11,6 +11,9 @@ from django.db.models.functions import Now
 
 from config import laws
 
+# Far below the end of bigint, so that no sum of balances comes near it.
+MOST_TOKENS = 10**15
+
 # Locks go wallets by id, then revenue accounts, then treasury, then mint: one order everywhere, no deadlock.
 _MOVE_BALANCES = """
     PERFORM 1 FROM token_accounts
@@ -155,13 +158,13 @@ class MonetaryPolicy(models.Model):
     daily_token_bucket = models.BigIntegerField(
         default=100_000,
         db_default=100_000,
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_TOKENS)],
         help_text="Most tokens issued to the treasury in one day.",
     )
     supply_cap = models.BigIntegerField(
         default=3_000_000,
         db_default=3_000_000,
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_TOKENS)],
         help_text="No issue lifts the tokens outside the mint above this.",
     )
     stipend_share = models.DecimalField(
@@ -175,7 +178,7 @@ class MonetaryPolicy(models.Model):
     wallet_cap = models.BigIntegerField(
         default=1_000_000,
         db_default=1_000_000,
-        validators=[MinValueValidator(0)],
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_TOKENS)],
         help_text="No stipend or reward lifts a balance above this; the rest stays in the treasury.",
     )
 
@@ -189,8 +192,11 @@ class MonetaryPolicy(models.Model):
                 name="monetary_policy_sane",
                 condition=Q(
                     daily_token_bucket__gte=0,
+                    daily_token_bucket__lte=MOST_TOKENS,
                     supply_cap__gte=0,
+                    supply_cap__lte=MOST_TOKENS,
                     wallet_cap__gte=0,
+                    wallet_cap__lte=MOST_TOKENS,
                     stipend_share__gte=0,
                     stipend_share__lte=1,
                 ),

@@ -242,12 +242,14 @@ CRIMES: Final[list[tuple[str, str]]] = [
             "usd_per_token = 'NaN'",
         )
     ),
+    ("pool_capacity_sane", _set(_POOL, "pool", "capacity = 10001")),
     *(
         ("pool_rewards_sane", _set(_POOL, "pool", change))
         for change in (
             "reward_rate = -1",
             "reward_rate = 'NaN'",
             "reward_cap_tokens = -1",
+            "reward_cap_tokens = 1000000000001",
             "runner_share = -0.1",
             "runner_share = 1.1",
             "runner_share = 'NaN'",
