@@ -48,6 +48,18 @@ class Root(Open):
         return Response({door.replace("-", "_"): request.build_absolute_uri(f"/api/{door}/") for door in doors})
 
 
+class Index(Open):
+    """What lies under one address."""
+
+    names: tuple[str, ...] = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        """List the addresses."""
+        here = request.build_absolute_uri(request.path).rstrip("/")
+        return Response({name.replace("-", "_"): f"{here}/{name}/" for name in self.names})
+
+
 class Refusal(serializers.Serializer[object]):
     """A code, the status it comes with and what it means."""
 

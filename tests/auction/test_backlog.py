@@ -7,25 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import audit, backlog, errors
+from auction import backlog, errors
 from auction.models import Bid, Task
 from economics.models import Account
 from tests import factories
 from tests.factories import NOON, after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from config.errors import RefusedError
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def balanced_books(db: None) -> Iterator[None]:
-    """Audit the books after each test."""
-    yield
-    assert audit.differences_here() == []
+pytestmark = pytest.mark.usefixtures("balanced_books")
 
 
 def test_a_task_is_filed_for_the_agents_own_wallet_which_is_opened() -> None:

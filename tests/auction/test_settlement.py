@@ -7,25 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import audit, clearing, errors, pools, settlement
+from auction import clearing, errors, pools, settlement
 from auction.models import Clear, Pool, Task
 from economics.models import Account, Usage
 from tests import factories
 from tests.factories import NOON, after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from config.models import Agent
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def balanced_books(db: None) -> Iterator[None]:
-    """Audit the books after each test."""
-    yield
-    assert audit.differences_here() == []
+pytestmark = pytest.mark.usefixtures("balanced_books")
 
 
 @pytest.fixture

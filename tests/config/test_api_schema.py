@@ -111,3 +111,14 @@ def test_the_health_page_asks_the_database(path: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(connection, "cursor", gone)
     dead = Client().get(path)
     assert (dead.status_code, json.loads(dead.content)) == (503, {"status": "database_unavailable"})
+
+
+@pytest.mark.parametrize("address", ["/api/", "/api/compute-auction/", "/api/economics/"])
+def test_every_address_an_index_names_is_there(client: Client, address: str) -> None:
+    named = client.get(address).json()
+    assert named
+    assert {client.get(where).status_code for where in named.values()} <= {200, 401}
+
+
+def test_the_bare_address_leads_to_the_admin(client: Client) -> None:
+    assert client.get("/").headers["Location"] == "/admin/"
