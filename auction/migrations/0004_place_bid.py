@@ -53,9 +53,12 @@ BEGIN
      WHERE id = task.wallet_id AND balance - held >= in_price
     RETURNING owner_id INTO owner;
     IF NOT FOUND THEN
-        refusal := 'insufficient_tokens';
-        available := (SELECT a.balance - a.held FROM token_accounts a WHERE a.id = task.wallet_id);
-        RETURN;
+        -- Tokens may have been released since that statement began: the wallet's lock makes the answer certain.
+        SELECT balance - held INTO available FROM token_accounts WHERE id = task.wallet_id FOR NO KEY UPDATE;
+        IF available < in_price THEN
+            refusal := 'insufficient_tokens'; RETURN;
+        END IF;
+        UPDATE token_accounts SET held = held + in_price WHERE id = task.wallet_id RETURNING owner_id INTO owner;
     END IF;
     INSERT INTO compute_auction_bids (pool_id, task_id, account_id, bidder_id, max_price_tokens, expected_value_usd,
                                       time_in_force, placed_at, ttl_at)

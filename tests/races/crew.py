@@ -70,6 +70,7 @@ def stuck(deed: Callable[[], object], url: str) -> Iterator[None]:
         with psycopg.connect(url, autocommit=True) as watcher:
             end = time.monotonic() + _PATIENCE
             while watcher.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount == 0:
+                assert member.is_alive(), "the deed waited for nothing"
                 assert time.monotonic() < end, "the deed waits for nothing"
                 time.sleep(0.01)
         yield

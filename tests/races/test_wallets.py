@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from auction import batches, errors, order_book, pools
 from auction.models import Bid
 from economics.models import Account
 from tests import factories
 from tests.factories import after
-from tests.races.crew import Outcome, race
+from tests.races.crew import Outcome, race, stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,9 +85,25 @@ def test_tokens_released_by_one_bidder_are_there_for_the_next() -> None:
     for owner, (cancelled, placed) in zip(owners, race(cancel, place, rounds=ROUNDS), strict=True):
         owner.refresh_from_db()
         assert cancelled.value == "cancelled"
-        # Too early, too late, or between the refusal and the search for its reason: then it may ask again.
-        assert placed.refusal in {"", "retryable"}
-        assert owner.held == sum(placed.value or [])
+        assert owner.held == sum(placed.value)
+
+
+def test_nobody_is_refused_while_tokens_are_just_released(committed_db: str) -> None:
+    owner = factories.wallet(10)
+    first = factories.bid(owner, 10, pools.get(MARKET))
+    (task,) = factories.tasks(owner, 1)
+
+    with psycopg.connect(committed_db) as hold:
+        # Half of a cancellation, as others see it before its COMMIT.
+        hold.execute(
+            "UPDATE compute_auction_bids SET status = 'cancelled', closed_at = now() WHERE id = %s", [first.pk]
+        )
+        hold.execute("UPDATE token_accounts SET held = 0 WHERE id = %s", [owner.pk])
+        with stuck(lambda: _single([task], [10], owner.pk), committed_db):
+            hold.commit()
+
+    owner.refresh_from_db()
+    assert (owner.held, Bid.objects.get(status="open").task_id) == (10, task.pk)
 
 
 def test_a_task_gets_one_open_bid() -> None:
