@@ -63,6 +63,7 @@ class Market(RuleBasedStateMachine):
         for wallet in self.wallets:
             factories.tasks(wallet, 6)
         MonetaryPolicy.objects.update(daily_token_bucket=50, supply_cap=500, wallet_cap=150)
+        mint.issue_daily(now=self.now)
 
     def attempt(self, deed: Callable[[], object]) -> None:
         """Do a deed as interfaces do, in a savepoint; it may be refused, but by name."""
@@ -120,22 +121,30 @@ class Market(RuleBasedStateMachine):
     def clear(self, pool: int, skew: int) -> None:
         self.attempt(lambda: clearing.clear_round(self.at(skew), self.pools[pool % 2].name))
 
-    @rule(prices=st.lists(PRICES, min_size=6, max_size=6))
-    def trade(self, prices: list[int]) -> None:
-        """Bid from every wallet for the next round of both pools, and hold it."""
+    @rule(prices=st.lists(PRICES, min_size=6, max_size=6), skew=SKEW)
+    def trade(self, prices: list[int], skew: int) -> None:
+        """Bid from every wallet for the next round of both pools, and hold it; others bid by clocks that are off."""
         for number, price in enumerate(prices):
             self.place(task=number * 5, price=price, pool=number, lives=30, gtd=number == 0, skew=0)
+        self.place(task=1, price=prices[0], pool=prices[1], lives=30, gtd=False, skew=CYCLE + skew)
         self.now += timedelta(seconds=CYCLE)
         for number, pool in enumerate(self.pools):
             self.attempt(lambda name=pool.name: pools.top_up(name, now=self.now))  # type: ignore[misc]
             self.clear(number, 0)
+        self.place(task=2, price=prices[0], pool=prices[1], lives=30, gtd=False, skew=skew)
 
-    @rule(cost=st.integers(0, 3), impact=st.integers(0, 100))
-    def work(self, cost: int, impact: int) -> None:
-        """Start and settle the newest win."""
-        self.start(0, 0)
-        self.run_for_a_quest(0)
+    @rule(cost=st.integers(0, 3), impact=st.integers(0, 100), quest=st.booleans(), paid=st.booleans())
+    def work(self, *, cost: int, impact: int, quest: bool, paid: bool) -> None:
+        """Start and settle the newest win of an agent or the quest, and perhaps pay the rewards."""
+        if quest:
+            self.run_for_a_quest(0)
+        else:
+            self.start(0, 0)
         self.settle(0, cost, impact)
+        if paid:
+            self.now += timedelta(seconds=CYCLE)
+            self.pay_out(0, 0)
+            self.pay_out(1, 0)
 
     @rule(clear=PICK, skew=SKEW)
     def start(self, clear: int, skew: int) -> None:
