@@ -191,6 +191,28 @@ def test_a_slot_taken_back_at_the_moment_of_the_round_is_sold_and_withdrawn_or_n
             assert (withdrawn.value, bid.status) == ("withdrawn", "open")
 
 
+def test_offers_that_end_at_one_moment_expire_once() -> None:
+    provider = factories.agent(kind="provider")
+    market = factories.pool()
+    for number in range(ROUNDS):
+        end = after(60 * (number + 1))
+        pools.offer(
+            provider=provider,
+            pool=market.name,
+            count=20,
+            available_at=NOON,
+            offer_until=end,
+            reserve_tokens=1,
+            now=NOON,
+        )
+
+    def expire(number: int) -> int:
+        return pools.expire_offers(now=after(60 * (number + 1)))
+
+    for outcomes in race(expire, expire, expire, rounds=ROUNDS):
+        assert sum(one.value for one in outcomes) == 20
+
+
 def test_top_ups_at_one_moment_offer_the_capacity_once() -> None:
     names = [factories.pool(capacity=3).name for _ in range(ROUNDS)]
 
