@@ -45,19 +45,26 @@ SELECT (SELECT id FROM auction_pools WHERE name = 'scidex-agent'), task_id, wall
 
 
 def single(report: Report, server: str, *, each: int) -> None:
-    """`place_bid` against the same statement sent by psycopg in BEGIN/COMMIT, both from 8 processes."""
+    """`place_bid` against the same statement sent by psycopg in BEGIN/COMMIT, and by itself, all from 8 processes.
+
+    The statement is a transaction of its own, so `place_bid` sends no BEGIN and no COMMIT; the second ratio says what
+    Python costs beyond that.
+    """
     rounds = 3
-    with world.built(server, tasks=2 * rounds * PROCESSES * each) as url, cluster.pointed_at(url):
+    with world.built(server, tasks=3 * rounds * PROCESSES * each) as url, cluster.pointed_at(url):
         owners = _owners()
         share = itertools.count()
-        plain, ours = [], []
+        plain, alone, ours = [], [], []
         for _round in range(rounds):
             plain.append(processes.rate(_plain(url, owners, next(share) * PROCESSES, each), processes=PROCESSES))
+            by_itself = _plain(url, owners, next(share) * PROCESSES, each, autocommit=True)
+            alone.append(processes.rate(by_itself, processes=PROCESSES))
             ours.append(processes.rate(_ours(owners, next(share) * PROCESSES, each), processes=PROCESSES))
-        _nothing_lost(2 * rounds * PROCESSES * each)
+        _nothing_lost(3 * rounds * PROCESSES * each)
     report.say(f"place_bid, {PROCESSES} processes, {each} bids each, {rounds} runs of each kind")
     report.say(f"  plain SQL {middle(plain):,.0f}/s, place_bid {middle(ours):,.0f}/s")
     report.bound("place_bid / plain SQL", middle(ours) / middle(plain), least=0.75)
+    report.say(f"  place_bid / the statement by itself ({middle(alone):,.0f}/s): {middle(ours) / middle(alone):.2f}")
 
 
 def batched(report: Report, server: str, *, count: int) -> None:
@@ -94,18 +101,20 @@ def _mine(owners: list[tuple[str, int]], share: int, each: int) -> Iterator[tupl
     return iter(owners[share * each : (share + 1) * each])
 
 
-def _plain(url: str, owners: list[tuple[str, int]], first: int, each: int) -> Callable[[int], Callable[[], int]]:
+def _plain(
+    url: str, owners: list[tuple[str, int]], first: int, each: int, *, autocommit: bool = False
+) -> Callable[[int], Callable[[], int]]:
     def prepare(number: int) -> Callable[[], int]:
-        session = psycopg.connect(url, cursor_factory=psycopg.ClientCursor)
+        session = psycopg.connect(url, cursor_factory=psycopg.ClientCursor, autocommit=autocommit)
         session.execute("SELECT 1")
         session.commit()
 
         def run() -> int:
             done = 0
             for task, wallet in _mine(owners, first + number, each):
-                now = datetime.now(UTC)
-                session.execute(PLACE, _terms(task, wallet, now))
-                session.commit()
+                session.execute(PLACE, _terms(task, wallet, datetime.now(UTC)))
+                if not autocommit:
+                    session.commit()
                 done += 1
             return done
 
