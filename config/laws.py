@@ -36,6 +36,41 @@ def once(name: str, *columns: str) -> pgtrigger.Trigger:
     return _refuse(name, "is written once", operation=pgtrigger.UpdateOf(*columns), condition=reduce(or_, changed))
 
 
+def once_all(name: str, first: str, *others: str) -> pgtrigger.Trigger:
+    """Refuse to change any of these columns once the first has a value: they are written together."""
+    written = pgtrigger.Q(**{f"old__{first}__isnull": False})
+    changes = (pgtrigger.Q(**{f"old__{column}__df": pgtrigger.F(f"new__{column}")}) for column in (first, *others))
+    condition = written & reduce(or_, changes)
+    return _refuse(name, "is written once", operation=pgtrigger.UpdateOf(first, *others), condition=condition)
+
+
+def derived(name: str, *columns: str, when: pgtrigger.Q | None = None) -> pgtrigger.Trigger:
+    """Refuse a change of these columns (of rows that meet `when`) but by the trigger that makes them follow others."""
+    changed = reduce(or_, (pgtrigger.Q(**{f"old__{c}__df": pgtrigger.F(f"new__{c}")}) for c in columns))
+    return _by_trigger(name, pgtrigger.UpdateOf(*columns), changed if when is None else when & changed)
+
+
+def derived_row(name: str, empty: pgtrigger.Q) -> pgtrigger.Trigger:
+    """Refuse to insert a row that is not `empty` but by the trigger that makes it follow others."""
+    return _by_trigger(name, pgtrigger.Insert, ~empty)
+
+
+def derived_end(name: str) -> pgtrigger.Trigger:
+    """Refuse to delete a row but by the trigger that makes it follow others."""
+    return _by_trigger(name, pgtrigger.Delete, None)
+
+
+def _by_trigger(name: str, operation: Any, condition: Any) -> pgtrigger.Trigger:
+    sentence = f"law {name}: what it protects follows other rows"
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=operation,
+        condition=condition,
+        func=f"IF pg_trigger_depth() < 2 THEN {refusal(name, sentence)} END IF; RETURN coalesce(NEW, OLD);",
+    )
+
+
 def unchanged(name: str) -> pgtrigger.Trigger:
     """Refuse every UPDATE of a row."""
     return _refuse(name, "never changes", operation=pgtrigger.Update)

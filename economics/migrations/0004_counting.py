@@ -1,0 +1,430 @@
+"""What follows from the rows, kept by the database: lines, counters, days of usage, revisions."""
+
+from django.db import migrations
+
+# Labels of windows. Local midnight that a clock change skips or repeats has one label all the same, so every moment
+# of a local day, week or month carries the same one.
+WINDOWS = """
+CREATE FUNCTION economics_window_start(in_kind text, in_at timestamptz, in_zone text, in_week smallint)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE in_kind
+    WHEN 'day' THEN date_trunc('day', in_at AT TIME ZONE in_zone) AT TIME ZONE in_zone
+    WHEN 'week' THEN (date_trunc('day', in_at AT TIME ZONE in_zone) - interval '1 day'
+                      * ((extract(isodow FROM in_at AT TIME ZONE in_zone)::int - in_week + 7) % 7)) AT TIME ZONE in_zone
+    WHEN 'month' THEN date_trunc('month', in_at AT TIME ZONE in_zone) AT TIME ZONE in_zone
+    ELSE timestamptz '1970-01-01 00:00:00+00' END
+$$;
+CREATE FUNCTION economics_window_end(in_kind text, in_start timestamptz, in_zone text)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE in_kind
+    WHEN 'day' THEN (date_trunc('day', in_start AT TIME ZONE in_zone) + interval '1 day') AT TIME ZONE in_zone
+    WHEN 'week' THEN (date_trunc('day', in_start AT TIME ZONE in_zone) + interval '7 days') AT TIME ZONE in_zone
+    WHEN 'month' THEN (date_trunc('month', in_start AT TIME ZONE in_zone) + interval '1 month') AT TIME ZONE in_zone END
+$$;
+CREATE FUNCTION economics_qualifier(in_resource text, in_tier text, in_provider text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE in_resource WHEN 'llm_tokens' THEN in_tier WHEN 'api_calls' THEN in_provider ELSE '' END
+$$;
+CREATE FUNCTION economics_limit(in_resource text, in_base numeric, in_weight numeric, in_granted numeric,
+                                in_start timestamptz, in_end timestamptz)
+RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE in_resource
+    WHEN 'usd' THEN in_base
+    WHEN 'storage_gb_hours'
+        THEN floor(in_base * (extract(epoch FROM in_end - in_start) / 3600) * (1 + in_weight)) + in_granted
+    ELSE floor(in_base * (1 + in_weight)) + in_granted END
+$$;
+-- Where lines stand in the window of a moment. Admission, the admin and the API all read this.
+CREATE FUNCTION economics_standing(in_lines bigint[], in_at timestamptz)
+RETURNS TABLE (line_id bigint, envelope_id bigint, resource_type text, qualifier text, window_kind text,
+               is_named boolean, base numeric, window_start timestamptz, window_end timestamptz, granted numeric,
+               "limit" numeric, settled numeric, held numeric, remaining numeric)
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
+SELECT l.id, l.envelope_id, l.resource_type, l.qualifier, l.window_kind, l.is_named, l.base, w.starts, e.ends,
+       g.granted, m.most, coalesce(c.settled, 0), coalesce(c.held, 0),
+       greatest(0, m.most - coalesce(c.settled, 0) - coalesce(c.held, 0))
+  FROM unnest(in_lines) AS asked(id)
+  JOIN economics_lines l ON l.id = asked.id
+  JOIN economics_policy p ON p.id = 1
+  LEFT JOIN resource_budgets b ON b.id = l.envelope_id
+ CROSS JOIN LATERAL (SELECT economics_window_start(l.window_kind, in_at, p.zone, p.week_starts_on)) AS w(starts)
+ CROSS JOIN LATERAL (SELECT economics_window_end(l.window_kind, w.starts, p.zone)) AS e(ends)
+ CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) FROM economics_grants
+                      WHERE line_id = l.id AND w.starts BETWEEN first_window AND last_window AND ended_at IS NULL
+                    ) AS g(granted)
+ CROSS JOIN LATERAL (SELECT economics_limit(l.resource_type, l.base, b.market_weight, g.granted, w.starts, e.ends)
+                    ) AS m(most)
+  LEFT JOIN economics_counters c ON c.line_id = l.id AND c.window_start = w.starts
+ ORDER BY l.envelope_id IS NULL, l.id
+$$;
+"""
+
+# Every program locks counters in the same order: lines by id, then windows, the fleet's line last. The arrays come
+# in that order. Missing counters are made before any is locked.
+COUNTING = """
+CREATE FUNCTION economics_move(in_lines bigint[], in_windows timestamptz[], in_settled numeric[], in_held numeric[])
+RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+    INSERT INTO economics_counters (line_id, window_start)
+    SELECT d.line, d.starts FROM unnest(in_lines, in_windows) WITH ORDINALITY AS d(line, starts, place)
+     WHERE NOT EXISTS (SELECT FROM economics_counters c WHERE c.line_id = d.line AND c.window_start = d.starts)
+     ORDER BY d.place ON CONFLICT (line_id, window_start) DO NOTHING;
+    PERFORM FROM unnest(in_lines, in_windows) WITH ORDINALITY AS d(line, starts, place)
+       JOIN economics_counters c ON c.line_id = d.line AND c.window_start = d.starts
+      ORDER BY d.place FOR NO KEY UPDATE OF c;
+    UPDATE economics_counters c SET settled = c.settled + d.settled, held = c.held + d.held
+      FROM unnest(in_lines, in_windows, in_settled, in_held) AS d(line, starts, settled, held)
+     WHERE c.line_id = d.line AND c.window_start = d.starts;
+END
+$$;
+
+CREATE FUNCTION economics_count_usage() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    policy record;
+    lines bigint[];
+    windows timestamptz[];
+    sums numeric[];
+BEGIN
+    -- Whoever makes lines or moves the calendar holds this lock alone: no row is counted twice or by nobody.
+    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
+    SELECT array_agg(line ORDER BY is_fleet, line, starts), array_agg(starts ORDER BY is_fleet, line, starts),
+           array_agg(amount ORDER BY is_fleet, line, starts)
+      INTO lines, windows, sums
+      FROM (SELECT is_fleet, line, starts, sum(amount) AS amount
+              FROM (SELECT false AS is_fleet, l.id AS line, u.amount,
+                           economics_window_start(l.window_kind, u.created_at, policy.zone, policy.week_starts_on) AS starts
+                      FROM inserted u
+                      JOIN resource_budgets b ON b.entity_type = u.entity_type AND b.entity_id = u.entity_id
+                      JOIN economics_lines l ON l.envelope_id = b.id AND l.resource_type = u.resource_type
+                       AND l.qualifier IN ('', economics_qualifier(u.resource_type, u.tier, u.provider))
+                    UNION ALL
+                    SELECT true, f.id, u.cost,
+                           economics_window_start(f.window_kind, u.created_at, policy.zone, policy.week_starts_on)
+                      FROM inserted u JOIN economics_lines f ON f.envelope_id IS NULL WHERE u.cost <> 0) AS moved
+             GROUP BY is_fleet, line, starts) AS summed;
+    IF lines IS NOT NULL THEN
+        PERFORM economics_move(lines, windows, sums, array_fill(0::numeric, ARRAY[cardinality(lines)]));
+    END IF;
+    INSERT INTO economics_usage_days AS d (day, entity_type, entity_id, resource_type, tier, provider, agent_id,
+                                           amount, cost, unpriced_amount, events)
+    SELECT (created_at AT TIME ZONE policy.zone)::date, entity_type, entity_id, resource_type, tier, provider, agent_id,
+           sum(amount), sum(coalesce(cost, 0)), sum(CASE WHEN cost IS NULL THEN amount ELSE 0 END), count(*)
+      FROM inserted GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (day, entity_type, entity_id, resource_type, tier, provider, agent_id) DO UPDATE
+       SET amount = d.amount + excluded.amount, cost = d.cost + excluded.cost,
+           unpriced_amount = d.unpriced_amount + excluded.unpriced_amount, events = d.events + excluded.events;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER usage_is_counted AFTER INSERT ON resource_usage
+    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION economics_count_usage();
+
+CREATE FUNCTION economics_count_prices() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    policy record;
+    lines bigint[];
+    windows timestamptz[];
+    sums numeric[];
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
+    SELECT array_agg(line ORDER BY starts), array_agg(starts ORDER BY starts), array_agg(amount ORDER BY starts)
+      INTO lines, windows, sums
+      FROM (SELECT f.id AS line, sum(n.cost) AS amount,
+                   economics_window_start(f.window_kind, n.created_at, policy.zone, policy.week_starts_on) AS starts
+              FROM priced n JOIN unpriced o USING (id) JOIN economics_lines f ON f.envelope_id IS NULL
+             WHERE o.cost IS NULL AND n.cost <> 0 GROUP BY 1, 3) AS summed;
+    IF lines IS NOT NULL THEN
+        PERFORM economics_move(lines, windows, sums, array_fill(0::numeric, ARRAY[cardinality(lines)]));
+    END IF;
+    INSERT INTO economics_usage_days AS d (day, entity_type, entity_id, resource_type, tier, provider, agent_id,
+                                           cost, unpriced_amount)
+    SELECT (n.created_at AT TIME ZONE policy.zone)::date, n.entity_type, n.entity_id, n.resource_type, n.tier,
+           n.provider, n.agent_id, sum(n.cost), -sum(n.amount)
+      FROM priced n JOIN unpriced o USING (id) WHERE o.cost IS NULL AND n.cost IS NOT NULL
+     GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (day, entity_type, entity_id, resource_type, tier, provider, agent_id) DO UPDATE
+       SET cost = d.cost + excluded.cost, unpriced_amount = d.unpriced_amount + excluded.unpriced_amount;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER usage_price_is_counted AFTER UPDATE ON resource_usage
+    REFERENCING OLD TABLE AS unpriced NEW TABLE AS priced FOR EACH STATEMENT EXECUTE FUNCTION economics_count_prices();
+
+CREATE FUNCTION economics_count_reservations() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    policy record;
+    lines bigint[];
+    windows timestamptz[];
+    sums numeric[];
+    opened bigint[];
+    closed bigint[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg(id) INTO opened FROM after WHERE state = 'open';
+    ELSE
+        SELECT array_agg(id) INTO closed FROM after n JOIN before o USING (id) WHERE o.state = 'open' AND n.state <> 'open';
+    END IF;
+    IF opened IS NULL AND closed IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
+    SELECT array_agg(line ORDER BY is_fleet, line, starts), array_agg(starts ORDER BY is_fleet, line, starts),
+           array_agg(CASE WHEN opened IS NULL THEN -amount ELSE amount END ORDER BY is_fleet, line, starts)
+      INTO lines, windows, sums
+      FROM (SELECT is_fleet, line, starts, sum(amount) AS amount
+              FROM (SELECT false AS is_fleet, l.id AS line, r.amount,
+                           economics_window_start(l.window_kind, r.reserved_at, policy.zone, policy.week_starts_on) AS starts
+                      FROM economics_reservations r
+                      JOIN economics_lines l ON l.envelope_id = r.envelope_id AND l.resource_type = r.resource_type
+                       AND l.qualifier IN ('', economics_qualifier(r.resource_type, r.tier, r.provider))
+                     WHERE r.id = ANY(coalesce(opened, closed))
+                    UNION ALL
+                    SELECT true, f.id, r.usd,
+                           economics_window_start(f.window_kind, r.reserved_at, policy.zone, policy.week_starts_on)
+                      FROM economics_reservations r JOIN economics_lines f ON f.envelope_id IS NULL
+                     WHERE r.id = ANY(coalesce(opened, closed)) AND r.usd <> 0) AS moved
+             GROUP BY is_fleet, line, starts) AS summed;
+    PERFORM economics_move(lines, windows, array_fill(0::numeric, ARRAY[cardinality(lines)]), sums);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER reservation_is_held AFTER INSERT ON economics_reservations
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION economics_count_reservations();
+CREATE TRIGGER reservation_is_released AFTER UPDATE ON economics_reservations
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION economics_count_reservations();
+"""
+
+# What lines are to hold, made from the rows. `in_since` NULL: from the beginning of time.
+SEEDING = """
+CREATE FUNCTION economics_seed(in_lines bigint[], in_since timestamptz) RETURNS void
+LANGUAGE sql SET enable_seqscan = off AS $$
+INSERT INTO economics_counters (line_id, window_start, settled, held)
+SELECT line, starts, sum(settled), sum(held)
+  FROM (SELECT l.id AS line, u.amount AS settled, 0 AS held,
+               economics_window_start(l.window_kind, u.created_at, p.zone, p.week_starts_on) AS starts
+          FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id
+          JOIN economics_policy p ON p.id = 1
+          JOIN resource_budgets b ON b.id = l.envelope_id
+          JOIN resource_usage u ON u.entity_type = b.entity_type AND u.entity_id = b.entity_id
+           AND u.resource_type = l.resource_type
+           AND l.qualifier IN ('', economics_qualifier(u.resource_type, u.tier, u.provider))
+           AND u.created_at >= coalesce(in_since, '-infinity')
+        UNION ALL
+        SELECT l.id, 0, r.amount, economics_window_start(l.window_kind, r.reserved_at, p.zone, p.week_starts_on)
+          FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id
+          JOIN economics_policy p ON p.id = 1
+          JOIN economics_reservations r ON r.envelope_id = l.envelope_id AND r.state = 'open'
+           AND r.resource_type = l.resource_type
+           AND l.qualifier IN ('', economics_qualifier(r.resource_type, r.tier, r.provider))
+           AND r.reserved_at >= coalesce(in_since, '-infinity')
+        UNION ALL
+        SELECT l.id, u.cost, 0, economics_window_start(l.window_kind, u.created_at, p.zone, p.week_starts_on)
+          FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id AND l.envelope_id IS NULL
+          JOIN economics_policy p ON p.id = 1
+          JOIN resource_usage u ON u.cost <> 0 AND u.created_at >= coalesce(in_since, '-infinity')
+        UNION ALL
+        SELECT l.id, 0, r.usd, economics_window_start(l.window_kind, r.reserved_at, p.zone, p.week_starts_on)
+          FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id AND l.envelope_id IS NULL
+          JOIN economics_policy p ON p.id = 1
+          JOIN economics_reservations r ON r.state = 'open' AND r.reserved_at >= coalesce(in_since, '-infinity')
+       ) AS counted
+ GROUP BY line, starts
+    ON CONFLICT (line_id, window_start) DO NOTHING
+$$;
+
+CREATE FUNCTION economics_open_lines() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    made bigint[];
+BEGIN
+    SELECT array_agg(id) INTO made FROM inserted;
+    IF made IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(7302, 0);
+        PERFORM economics_seed(made, NULL);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER line_counts_what_was_before AFTER INSERT ON economics_lines
+    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION economics_open_lines();
+
+CREATE FUNCTION economics_follow_policy() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    moment timestamptz := coalesce(nullif(current_setting('economy.now', true), '')::timestamptz, clock_timestamp());
+    since timestamptz;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO economics_lines (envelope_id, resource_type, window_kind, base, is_named)
+        SELECT NULL, 'usd', 'day', NEW.fleet_daily_usd, true
+         WHERE NOT EXISTS (SELECT FROM economics_lines WHERE envelope_id IS NULL);
+        RETURN NULL;
+    END IF;
+    UPDATE economics_lines SET base = NEW.fleet_daily_usd
+     WHERE envelope_id IS NULL AND base IS DISTINCT FROM NEW.fleet_daily_usd;
+    IF (OLD.zone, OLD.week_starts_on) IS NOT DISTINCT FROM (NEW.zone, NEW.week_starts_on) THEN
+        RETURN NULL;
+    END IF;
+    -- The calendar moves: all windows that are live now, or that an open reservation stands in, are counted anew.
+    PERFORM pg_advisory_xact_lock(7302, 0);
+    SELECT min(starts) INTO since
+      FROM (SELECT moment AS at UNION ALL SELECT min(reserved_at) FROM economics_reservations WHERE state = 'open') AS m,
+           unnest(ARRAY['day', 'week', 'month']) AS kind,
+           LATERAL (VALUES (economics_window_start(kind, m.at, OLD.zone, OLD.week_starts_on)),
+                           (economics_window_start(kind, m.at, NEW.zone, NEW.week_starts_on))) AS w(starts);
+    DELETE FROM economics_counters c USING economics_lines l
+     WHERE l.id = c.line_id AND l.window_kind <> 'lifetime' AND c.window_start >= since;
+    PERFORM economics_seed(array_agg(id), since) FROM economics_lines WHERE window_kind <> 'lifetime';
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER policy_is_followed AFTER INSERT OR UPDATE ON economics_policy
+    FOR EACH ROW EXECUTE FUNCTION economics_follow_policy();
+"""
+
+# Who changed an envelope, why and for what cause stands in settings of the transaction; a program that sets none is
+# named by its role.
+FOLLOWING = """
+CREATE FUNCTION economics_revise(in_envelopes bigint[], in_changes jsonb[]) RETURNS void LANGUAGE sql AS $$
+INSERT INTO economics_revisions (envelope_id, at, who, why, cause_kind, cause_id, changes)
+SELECT envelope, coalesce(nullif(current_setting('economy.now', true), '')::timestamptz, clock_timestamp()),
+       coalesce(nullif(current_setting('economy.who', true), ''), 'SQL as ' || session_user),
+       coalesce(current_setting('economy.why', true), ''), coalesce(current_setting('economy.cause_kind', true), ''),
+       coalesce(current_setting('economy.cause_id', true), ''), changed
+  FROM unnest(in_envelopes, in_changes) WITH ORDINALITY AS r(envelope, changed, place)
+ WHERE changed IS NOT NULL AND changed <> '{}' ORDER BY place
+$$;
+
+CREATE FUNCTION economics_follow_envelopes() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    tracked text[] := ARRAY['window_kind', 'token_budget', 'cpu_budget', 'storage_budget_gb', 'api_call_budget',
+                            'request_token_cap', 'market_weight', 'priority_score', 'state', 'state_reason',
+                            'frozen_by_check', 'granted_at', 'granted_by'];
+    ids bigint[];
+    changes jsonb[];
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg(n.id ORDER BY n.id),
+               array_agg((SELECT jsonb_object_agg(key, jsonb_build_array(NULL, value))
+                            FROM jsonb_each(to_jsonb(n)) WHERE key = ANY(tracked) AND value <> 'null') ORDER BY n.id)
+          INTO ids, changes FROM after n;
+    ELSE
+        SELECT array_agg(n.id ORDER BY n.id),
+               array_agg((SELECT jsonb_object_agg(key, jsonb_build_array(was.value, is_now.value))
+                            FROM jsonb_each(to_jsonb(o)) was JOIN jsonb_each(to_jsonb(n)) is_now USING (key)
+                           WHERE key = ANY(tracked) AND was.value IS DISTINCT FROM is_now.value) ORDER BY n.id)
+          INTO ids, changes FROM after n JOIN before o USING (id)
+         WHERE (o.window_kind, o.token_budget, o.cpu_budget, o.storage_budget_gb, o.api_call_budget,
+                o.request_token_cap, o.market_weight, o.priority_score, o.state, o.state_reason, o.frozen_by_check,
+                o.granted_at, o.granted_by)
+               IS DISTINCT FROM
+               (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb, n.api_call_budget,
+                n.request_token_cap, n.market_weight, n.priority_score, n.state, n.state_reason, n.frozen_by_check,
+                n.granted_at, n.granted_by);
+        UPDATE economics_lines l SET base = NULL, is_named = false
+          FROM after n JOIN before o USING (id)
+         WHERE o.window_kind <> n.window_kind AND l.envelope_id = n.id AND l.is_named AND l.window_kind = o.window_kind;
+    END IF;
+    IF ids IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM economics_revise(ids, changes);
+    UPDATE economics_lines l SET base = c.base, is_named = true
+      FROM after n CROSS JOIN LATERAL (VALUES ('llm_tokens', n.token_budget::numeric), ('cpu_seconds', n.cpu_budget),
+                                              ('storage_gb_hours', n.storage_budget_gb),
+                                              ('api_calls', n.api_call_budget::numeric)) AS c(resource_type, base)
+     WHERE n.id = ANY(ids) AND l.envelope_id = n.id AND l.resource_type = c.resource_type AND l.qualifier = ''
+       AND l.window_kind = n.window_kind AND (l.base IS DISTINCT FROM c.base OR NOT l.is_named);
+    INSERT INTO economics_lines (envelope_id, resource_type, window_kind, base, is_named)
+    SELECT n.id, c.resource_type, n.window_kind, c.base, true
+      FROM after n CROSS JOIN LATERAL (VALUES (1, 'llm_tokens', n.token_budget::numeric), (2, 'cpu_seconds', n.cpu_budget),
+                                              (3, 'storage_gb_hours', n.storage_budget_gb),
+                                              (4, 'api_calls', n.api_call_budget::numeric)) AS c(place, resource_type, base)
+     WHERE n.id = ANY(ids) AND NOT EXISTS (
+           SELECT FROM economics_lines l WHERE l.envelope_id = n.id AND l.resource_type = c.resource_type
+              AND l.qualifier = '' AND l.window_kind = n.window_kind)
+     ORDER BY n.id, c.place
+    ON CONFLICT (envelope_id, resource_type, qualifier, window_kind) DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER envelope_opens_its_lines AFTER INSERT ON resource_budgets
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION economics_follow_envelopes();
+CREATE TRIGGER envelope_moves_its_lines AFTER UPDATE ON resource_budgets
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION economics_follow_envelopes();
+
+CREATE FUNCTION economics_line_title(in_resource text, in_qualifier text, in_window text)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+SELECT concat_ws(' ', in_resource, nullif(in_qualifier, ''), 'per', in_window)
+$$;
+CREATE FUNCTION economics_revise_line() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM economics_revise(ARRAY[NEW.envelope_id], ARRAY[jsonb_build_object(
+        economics_line_title(NEW.resource_type, NEW.qualifier, NEW.window_kind),
+        jsonb_build_array(CASE WHEN TG_OP = 'UPDATE' THEN OLD.base END, NEW.base))]);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER line_opening_is_revised AFTER INSERT ON economics_lines FOR EACH ROW
+    WHEN (NEW.envelope_id IS NOT NULL AND NOT NEW.is_named) EXECUTE FUNCTION economics_revise_line();
+CREATE TRIGGER line_change_is_revised AFTER UPDATE OF base ON economics_lines FOR EACH ROW
+    WHEN (NEW.envelope_id IS NOT NULL AND NOT NEW.is_named AND NOT OLD.is_named AND OLD.base IS DISTINCT FROM NEW.base)
+    EXECUTE FUNCTION economics_revise_line();
+CREATE FUNCTION economics_revise_grant() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    line record;
+BEGIN
+    SELECT * INTO line FROM economics_lines WHERE id = NEW.line_id;
+    IF line.envelope_id IS NOT NULL THEN
+        PERFORM economics_revise(ARRAY[line.envelope_id], ARRAY[jsonb_build_object(
+            'grant on ' || economics_line_title(line.resource_type, line.qualifier, line.window_kind),
+            CASE WHEN TG_OP = 'INSERT' THEN jsonb_build_array(NULL, NEW.amount)
+                 ELSE jsonb_build_array(NEW.amount, NULL) END)]);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER grant_is_revised AFTER INSERT ON economics_grants FOR EACH ROW EXECUTE FUNCTION economics_revise_grant();
+CREATE TRIGGER grant_end_is_revised AFTER UPDATE OF ended_at ON economics_grants FOR EACH ROW
+    WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL) EXECUTE FUNCTION economics_revise_grant();
+"""
+
+# Usage from before days were kept.
+DAYS = """
+INSERT INTO economics_usage_days (day, entity_type, entity_id, resource_type, tier, provider, agent_id, amount, cost,
+                                  unpriced_amount, events)
+SELECT (created_at AT TIME ZONE 'UTC')::date, entity_type, entity_id, resource_type, tier, provider, agent_id,
+       sum(amount), sum(coalesce(cost, 0)), sum(CASE WHEN cost IS NULL THEN amount ELSE 0 END), count(*)
+  FROM resource_usage GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+UNDO = """
+DROP TRIGGER grant_end_is_revised ON economics_grants;
+DROP TRIGGER grant_is_revised ON economics_grants;
+DROP TRIGGER line_change_is_revised ON economics_lines;
+DROP TRIGGER line_opening_is_revised ON economics_lines;
+DROP TRIGGER envelope_moves_its_lines ON resource_budgets;
+DROP TRIGGER envelope_opens_its_lines ON resource_budgets;
+DROP TRIGGER policy_is_followed ON economics_policy;
+DROP TRIGGER line_counts_what_was_before ON economics_lines;
+DROP TRIGGER reservation_is_released ON economics_reservations;
+DROP TRIGGER reservation_is_held ON economics_reservations;
+DROP TRIGGER usage_price_is_counted ON resource_usage;
+DROP TRIGGER usage_is_counted ON resource_usage;
+DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes,
+    economics_revise, economics_follow_policy, economics_open_lines, economics_seed, economics_count_reservations,
+    economics_count_prices, economics_count_usage, economics_move, economics_standing, economics_limit,
+    economics_qualifier, economics_window_end, economics_window_start;
+"""
+
+
+class Migration(migrations.Migration):
+    """Functions and statement triggers that Django cannot state in a model."""
+
+    dependencies = [("economics", "0003_books")]
+
+    operations = [
+        migrations.RunSQL(WINDOWS + COUNTING + SEEDING + FOLLOWING, UNDO),
+        migrations.RunSQL(DAYS, migrations.RunSQL.noop),
+    ]

@@ -1,0 +1,430 @@
+"""What may be spent: envelopes, their lines, and what stands against each line in each of its windows."""
+
+import calendar
+
+import pgtrigger
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Cast, Floor, Now
+
+from config import laws
+
+MOST_AMOUNT = 10**15  # in any unit; far below the end of the columns
+
+
+class Window(models.TextChoices):
+    """How long a ceiling lasts before it is whole again."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    LIFETIME = "lifetime"
+
+
+WINDOWS = ["day", "week", "month", "lifetime"]
+
+
+def _ceiling(column: str, *, required: bool = False) -> Q:
+    within = Q(**{f"{column}__gte": 0, f"{column}__lte": MOST_AMOUNT})
+    return within if required else Q(**{column: None}) | within
+
+
+class BudgetPolicy(models.Model):
+    """The rules of the fleet's budgets: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, db_default=1, editable=False)
+    zone = models.TextField(default="UTC", db_default="UTC", help_text="Time zone in which windows begin.")
+    week_starts_on = models.PositiveSmallIntegerField(
+        default=1, db_default=1, choices=list(enumerate(calendar.day_name, 1))
+    )
+    fleet_daily_usd = models.DecimalField(
+        max_digits=20,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_AMOUNT)],
+        help_text="Most USD the fleet may spend in a day; empty: no cap.",
+    )
+    request_token_cap = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_AMOUNT)],
+        help_text="Most LLM tokens one reservation may ask for; empty: no cap.",
+    )
+    request_usd_cap = models.DecimalField(
+        max_digits=20,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MOST_AMOUNT)],
+        help_text="Most USD one reservation may cost; empty: no cap.",
+    )
+    reservation_seconds = models.PositiveIntegerField(
+        default=600, db_default=600, help_text="Life of a reservation that names none."
+    )
+    reservation_most_seconds = models.PositiveIntegerField(
+        default=86_400, db_default=86_400, help_text="Longest life of a reservation."
+    )
+    unsplit_output_share = models.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        default="0.15",
+        db_default="0.15",
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="Share priced as output where LLM tokens come without their split.",
+    )
+    safety_seconds = models.PositiveIntegerField(
+        default=300, db_default=300, help_text="How often spend is checked against the ceilings."
+    )
+    last_safety_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        """Law: one policy, with sane values."""
+
+        db_table = "economics_policy"
+        verbose_name_plural = "budget policy"
+        constraints = (
+            models.CheckConstraint(name="budget_policy_single", condition=Q(id=1)),
+            models.CheckConstraint(
+                name="budget_policy_sane",
+                condition=Q(
+                    week_starts_on__gte=1,
+                    week_starts_on__lte=7,
+                    reservation_seconds__gte=1,
+                    reservation_most_seconds__gte=F("reservation_seconds"),
+                    reservation_most_seconds__lte=31_536_000,
+                    unsplit_output_share__gte=0,
+                    unsplit_output_share__lte=1,
+                    safety_seconds__gte=1,
+                )
+                & _ceiling("fleet_daily_usd")
+                & _ceiling("request_token_cap")
+                & _ceiling("request_usd_cap"),
+            ),
+        )
+        triggers = (
+            laws.kept("budget_policy_never_vanishes"),
+            laws.never_truncated("budget_policy_never_truncated"),
+        )
+
+    def __str__(self) -> str:
+        """Return the only row's name."""
+        return "Budget policy"
+
+
+class DefaultEnvelope(models.Model):
+    """What an entity of this type gets on its first use, once. A type without a row gets nothing."""
+
+    entity_type = models.TextField(primary_key=True)
+    window_kind = models.TextField(choices=Window, default="month", db_default="month")
+    token_budget = models.BigIntegerField(default=0, db_default=0)
+    cpu_budget = models.DecimalField(max_digits=24, decimal_places=6, default=0, db_default=0)
+    storage_budget_gb = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
+    api_call_budget = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        """Law: ceilings are 0 or more."""
+
+        db_table = "economics_default_envelopes"
+        constraints = (
+            models.CheckConstraint(
+                name="default_envelope_sane",
+                condition=~Q(entity_type="")
+                & Q(window_kind__in=WINDOWS)
+                & _ceiling("token_budget", required=True)
+                & _ceiling("cpu_budget", required=True)
+                & _ceiling("storage_budget_gb")
+                & _ceiling("api_call_budget"),
+            ),
+        )
+
+    def __str__(self) -> str:
+        """Return the type."""
+        return self.entity_type
+
+
+class Envelope(models.Model):
+    """The budget of one entity: base ceilings for a window. NULL is no ceiling, 0 is nothing allowed.
+
+    `effective = floor(base * (1 + market_weight))`, kept by the database; grants come on top (see `Grant`). The
+    ceilings stand in `Line` rows as well, which the database keeps equal to the columns here.
+    """
+
+    class State(models.TextChoices):
+        """`capped` lets no market weight lift it, `frozen` lets nothing be spent."""
+
+        ACTIVE = "active"
+        CAPPED = "capped"
+        FROZEN = "frozen"
+
+    entity_type = models.TextField()
+    entity_id = models.TextField()
+    window_kind = models.TextField(choices=Window, default="month", db_default="month")
+    token_budget = models.BigIntegerField(default=0, db_default=0, help_text="LLM tokens in a window.")
+    cpu_budget = models.DecimalField(
+        max_digits=24, decimal_places=6, default=0, db_default=0, help_text="CPU seconds in a window."
+    )
+    storage_budget_gb = models.DecimalField(
+        max_digits=24,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="GB kept; its ceiling is this times the hours of the window.",
+    )
+    api_call_budget = models.BigIntegerField(null=True, blank=True, help_text="Calls in a window.")
+    request_token_cap = models.BigIntegerField(null=True, blank=True, help_text="Most LLM tokens in one reservation.")
+    priority_score = models.DecimalField(max_digits=12, decimal_places=6, default=0, db_default=0)
+    market_weight = models.DecimalField(
+        max_digits=12, decimal_places=6, default=0, db_default=0, help_text="-0.5 to 1; lifts or lowers every ceiling."
+    )
+    market_signal = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    roi_score = models.DecimalField(max_digits=30, decimal_places=15, null=True, blank=True)
+    effective_token_budget = models.GeneratedField(
+        expression=Cast(
+            Floor(F("token_budget") * (Value(1, models.DecimalField()) + F("market_weight"))), models.BigIntegerField()
+        ),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
+    effective_cpu_budget = models.GeneratedField(
+        expression=Floor(F("cpu_budget") * (Value(1, models.DecimalField()) + F("market_weight"))),
+        output_field=models.DecimalField(max_digits=24, decimal_places=6),
+        db_persist=True,
+    )
+    state = models.TextField(choices=State, default="active", db_default="active")
+    state_reason = models.TextField(blank=True, default="", db_default="")
+    frozen_by_check = models.BooleanField(
+        default=False, db_default=False, help_text="Set by the daily check, which lifts it again; else by a person."
+    )
+    frozen_until = models.DateTimeField(null=True, blank=True, help_text="End of the window the check froze it for.")
+    granted_at = models.DateTimeField(null=True, blank=True, help_text="When the Senate granted it.")
+    granted_by = models.TextField(blank=True, default="", db_default="")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        """Laws: one envelope per entity, sane ceilings, a frozen one has a reason and somebody who froze it."""
+
+        db_table = "resource_budgets"
+        constraints = (
+            models.UniqueConstraint(name="envelope_once_per_entity", fields=["entity_type", "entity_id"]),
+            models.CheckConstraint(name="envelope_entity_named", condition=~Q(entity_type="") & ~Q(entity_id="")),
+            models.CheckConstraint(name="envelope_window_known", condition=Q(window_kind__in=WINDOWS)),
+            models.CheckConstraint(
+                name="envelope_ceilings_sane",
+                condition=_ceiling("token_budget", required=True)
+                & _ceiling("cpu_budget", required=True)
+                & _ceiling("storage_budget_gb")
+                & _ceiling("api_call_budget")
+                & _ceiling("request_token_cap"),
+            ),
+            models.CheckConstraint(
+                name="envelope_market_weight_bounded",
+                condition=Q(market_weight__gte="-0.5", market_weight__lte=1),
+            ),
+            models.CheckConstraint(
+                name="envelope_capped_without_market", condition=~Q(state="capped") | Q(market_weight__lte=0)
+            ),
+            models.CheckConstraint(name="envelope_state_known", condition=Q(state__in=["active", "capped", "frozen"])),
+            models.CheckConstraint(
+                name="envelope_frozen_for_a_reason", condition=~Q(state="frozen") | ~Q(state_reason="")
+            ),
+            models.CheckConstraint(
+                name="envelope_freeze_of_the_check_ends",
+                condition=Q(state="frozen", frozen_by_check=True, frozen_until__isnull=False)
+                | Q(frozen_by_check=False, frozen_until=None),
+            ),
+        )
+        indexes = (
+            models.Index(name="envelope_by_priority", fields=["-priority_score"]),
+            models.Index(name="envelope_by_market_weight", fields=["-market_weight"]),
+            models.Index(name="envelope_by_roi", fields=["-roi_score"]),
+        )
+        triggers = (
+            laws.fixed("envelope_entity_is_fixed", "id", "entity_type", "entity_id"),
+            laws.kept("envelope_never_vanishes"),
+            laws.never_truncated("envelope_never_truncated"),
+        )
+
+    def __str__(self) -> str:
+        """Return the entity."""
+        return f"{self.entity_type}:{self.entity_id}"
+
+
+class Line(models.Model):
+    """One ceiling: of a class, whole or of one tier (LLM tokens) or provider (API calls), in one kind of window.
+
+    `qualifier` is the tier or provider, empty for the class as a whole. The line without an envelope is the fleet's:
+    its unit is USD.
+    """
+
+    envelope = models.ForeignKey(Envelope, null=True, on_delete=models.PROTECT, related_name="lines")
+    resource_type = models.TextField()
+    qualifier = models.TextField(blank=True, default="", db_default="")
+    window_kind = models.TextField(choices=Window)
+    base = models.DecimalField(max_digits=24, decimal_places=6, null=True, blank=True)
+    is_named = models.BooleanField(default=False, db_default=False, help_text="Kept equal to a column.")
+
+    class Meta:
+        """Laws: one line of each kind, and no line ever goes: its counters are the record."""
+
+        db_table = "economics_lines"
+        constraints = (
+            models.UniqueConstraint(
+                name="line_once",
+                fields=["envelope", "resource_type", "qualifier", "window_kind"],
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="line_kind_known",
+                condition=Q(window_kind__in=WINDOWS)
+                & (
+                    Q(envelope=None, resource_type="usd", qualifier="")
+                    | Q(envelope__isnull=False, resource_type__in=["llm_tokens", "api_calls"])
+                    | Q(envelope__isnull=False, resource_type__in=["cpu_seconds", "storage_gb_hours"], qualifier="")
+                ),
+            ),
+            models.CheckConstraint(name="line_base_sane", condition=_ceiling("base")),
+        )
+        triggers = (
+            laws.fixed("line_is_fixed", "id", "envelope_id", "resource_type", "qualifier", "window_kind"),
+            laws.derived("line_named_follows_its_column", "base", "is_named", when=pgtrigger.Q(old__is_named=True)),
+            laws.kept("line_never_vanishes"),
+            laws.never_truncated("line_never_truncated"),
+        )
+
+    def __str__(self) -> str:
+        """Return class, qualifier and window."""
+        return " ".join(part for part in (self.resource_type, self.qualifier, f"per {self.window_kind}") if part)
+
+
+class Counter(models.Model):
+    """What stands against a line in one window: `settled` was used, `held` is reserved. Both follow other rows."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="counters")
+    window_start = models.DateTimeField()
+    settled = models.DecimalField(max_digits=36, decimal_places=12, default=0, db_default=0)
+    held = models.DecimalField(max_digits=36, decimal_places=12, default=0, db_default=0)
+
+    class Meta:
+        """Laws: one counter per window, nothing negative; it moves only when usage and reservations are written."""
+
+        db_table = "economics_counters"
+        constraints = (
+            models.UniqueConstraint(name="counter_once_per_window", fields=["line", "window_start"]),
+            models.CheckConstraint(name="counter_not_negative", condition=Q(settled__gte=0, held__gte=0)),
+        )
+        triggers = (
+            laws.fixed("counter_is_fixed", "id", "line_id", "window_start"),
+            laws.derived("counter_follows_usage_and_reservations", "settled", "held"),
+            laws.derived_row("counter_opens_empty", pgtrigger.Q(new__settled=0, new__held=0)),
+            laws.derived_end("counter_never_vanishes"),
+            laws.never_truncated("counter_never_truncated"),
+        )
+
+    def __str__(self) -> str:
+        """Return the start of the window."""
+        return self.window_start.isoformat()
+
+
+class Grant(models.Model):
+    """An addition to one line in each window from the first to the last; it lapses by itself."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="grants")
+    amount = models.DecimalField(max_digits=24, decimal_places=6)
+    first_window = models.DateTimeField()
+    last_window = models.DateTimeField()
+    reason = models.TextField()
+    granted_by = models.TextField()
+    cause_kind = models.TextField(blank=True, default="", db_default="")
+    cause_id = models.TextField(blank=True, default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="Ended early.")
+
+    class Meta:
+        """Laws: positive, in order of time, never changed but for an early end."""
+
+        db_table = "economics_grants"
+        constraints = (
+            models.CheckConstraint(name="grant_amount_positive", condition=Q(amount__gt=0, amount__lte=MOST_AMOUNT)),
+            models.CheckConstraint(name="grant_windows_in_order", condition=Q(last_window__gte=F("first_window"))),
+        )
+        indexes = (models.Index(name="grant_by_line", fields=["line", "last_window"]),)
+        triggers = (
+            laws.fixed(
+                "grant_is_fixed",
+                *("id", "line_id", "amount", "first_window", "last_window", "reason", "granted_by"),
+                *("cause_kind", "cause_id", "created_at"),
+            ),
+            laws.once("grant_stays_ended", "ended_at"),
+            laws.kept("grant_never_vanishes"),
+            laws.never_truncated("grant_never_truncated"),
+        )
+
+    def __str__(self) -> str:
+        """Return the amount."""
+        return f"+{self.amount.normalize():f}"
+
+
+class Revision(models.Model):
+    """What changed on an envelope, written by the database whatever program changed it.
+
+    `changes` maps a column, or a line as `llm_tokens frontier per day`, to `[old, new]`.
+    """
+
+    envelope = models.ForeignKey(Envelope, on_delete=models.PROTECT, related_name="revisions")
+    at = models.DateTimeField(db_default=Now())
+    who = models.TextField(default="", db_default="")
+    why = models.TextField(default="", db_default="")
+    cause_kind = models.TextField(default="", db_default="", help_text="proposal, review, freeze, …")
+    cause_id = models.TextField(default="", db_default="")
+    changes = models.JSONField()
+
+    class Meta:
+        """Law: written once."""
+
+        db_table = "economics_revisions"
+        indexes = (models.Index(name="revision_by_envelope", fields=["envelope", "-id"]),)
+        triggers = laws.append_only("revision")
+
+    def __str__(self) -> str:
+        """Return the moment."""
+        return self.at.isoformat()
+
+
+class Pause(models.Model):
+    """A stop put on all spending of the fleet, or of one agent, by a person. It takes effect on the next call."""
+
+    agent = models.ForeignKey(
+        "config.Agent", null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="None: the fleet."
+    )
+    reason = models.TextField()
+    began_at = models.DateTimeField()
+    began_by = models.TextField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.TextField(blank=True, default="", db_default="")
+
+    class Meta:
+        """Laws: one pause at a time, for a reason; it ends once."""
+
+        db_table = "economics_pauses"
+        constraints = (
+            models.UniqueConstraint(
+                name="pause_one_at_a_time", fields=["agent"], condition=Q(ended_at=None), nulls_distinct=False
+            ),
+            models.CheckConstraint(name="pause_for_a_reason", condition=~Q(reason="") & ~Q(began_by="")),
+            models.CheckConstraint(
+                name="pause_ended_by_somebody",
+                condition=Q(ended_at=None, ended_by="") | (Q(ended_at__isnull=False) & ~Q(ended_by="")),
+            ),
+        )
+        triggers = (
+            laws.fixed("pause_is_fixed", "id", "agent_id", "reason", "began_at", "began_by"),
+            laws.once("pause_stays_ended", "ended_at"),
+            laws.kept("pause_never_vanishes"),
+        )
+
+    def __str__(self) -> str:
+        """Return whom it stops."""
+        return self.agent_id or "the fleet"
