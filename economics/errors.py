@@ -1,6 +1,6 @@
 """What the books refuse, each with its stable code."""
 
-from config.errors import InvalidError, RefusedError
+from config.errors import InvalidError, NotFoundError, RefusedError
 
 
 class InsufficientTokensError(RefusedError):
@@ -31,3 +31,177 @@ class GradersOwnNoWalletError(RefusedError):
     """A grader owns no wallet, runs no slot and files no task."""
 
     code = "grader_may_not_trade"
+
+
+class BudgetInvalidError(InvalidError):
+    """A ceiling, window or grant cannot be as asked; the message says why."""
+
+    code = "invalid_budget"
+
+
+class EnvelopeExistsError(RefusedError):
+    """This entity has an envelope already."""
+
+    code = "envelope_exists"
+
+
+class UnknownEnvelopeError(NotFoundError):
+    """This entity has no envelope."""
+
+    code = "unknown_envelope"
+
+
+class StaleEnvelopeError(RefusedError):
+    """The envelope was changed by somebody else since you looked."""
+
+    code = "stale_envelope"
+
+
+class AlreadyPausedError(RefusedError):
+    """It is paused already."""
+
+    code = "already_paused"
+
+
+class InvalidAskError(InvalidError):
+    """What is asked for cannot be reserved as it stands; the message says why."""
+
+    code = "invalid_ask"
+
+
+class AdmissionRefusedError(RefusedError):
+    """The reservation is refused and the refusal is on record."""
+
+    code = "reservation_refused"
+
+
+class FleetPausedError(AdmissionRefusedError):
+    """Somebody has paused the whole fleet."""
+
+    code = "fleet_paused"
+
+
+class AgentPausedError(AdmissionRefusedError):
+    """Somebody has paused this agent."""
+
+    code = "agent_paused"
+
+
+class NoEnvelopeError(AdmissionRefusedError):
+    """This entity has no envelope, and none is given to its type by default."""
+
+    code = "no_envelope"
+
+
+class EnvelopeFrozenError(AdmissionRefusedError):
+    """The entity's envelope is frozen."""
+
+    code = "envelope_frozen"
+
+
+class UnknownModelError(AdmissionRefusedError):
+    """The catalogue does not know this model."""
+
+    code = "unknown_model"
+
+
+class ModelDisabledError(AdmissionRefusedError):
+    """This model may not be used at present."""
+
+    code = "model_disabled"
+
+
+class WrongTierError(AdmissionRefusedError):
+    """The catalogue has this model in another tier."""
+
+    code = "wrong_tier"
+
+
+class NoPriceError(AdmissionRefusedError):
+    """There is no list price for this; free would be an explicit price of 0."""
+
+    code = "no_price"
+
+
+class LifetimeTooLongError(AdmissionRefusedError):
+    """A reservation may not be held for so long."""
+
+    code = "lifetime_too_long"
+
+
+class RequestTooLargeError(AdmissionRefusedError):
+    """One reservation may not ask for so much."""
+
+    code = "request_too_large"
+
+
+class BudgetExhaustedError(AdmissionRefusedError):
+    """A line of the envelope has no room for this."""
+
+    code = "budget_exhausted"
+
+
+class FleetBudgetExhaustedError(AdmissionRefusedError):
+    """The fleet's USD of the day have no room for this."""
+
+    code = "fleet_budget_exhausted"
+
+
+class UnknownReservationError(NotFoundError):
+    """There is no such reservation of yours."""
+
+    code = "unknown_reservation"
+
+
+class ReservationReleasedError(RefusedError):
+    """This reservation was released; report what was used all the same as usage."""
+
+    code = "reservation_released"
+
+
+class ReservationSettledError(RefusedError):
+    """This reservation was settled already."""
+
+    code = "reservation_settled"
+
+
+class SettledOtherwiseError(RefusedError):
+    """This reservation was settled with other figures."""
+
+    code = "reservation_settled_otherwise"
+
+
+class UnknownUsageError(NotFoundError):
+    """There is no such usage of yours."""
+
+    code = "unknown_usage"
+
+
+class UnknownTierError(InvalidError):
+    """There is no such tier."""
+
+    code = "unknown_tier"
+
+
+class EventConflictError(RefusedError):
+    """This event was recorded before, with other figures."""
+
+    code = "event_conflict"
+
+
+class CorrectionTooLargeError(RefusedError):
+    """No more can be taken back than was recorded and not taken back before."""
+
+    code = "correction_too_large"
+
+
+class NotCorrectableError(RefusedError):
+    """A correction cannot itself be corrected; record the usage again."""
+
+    code = "not_correctable"
+
+
+class BatchTooLargeError(InvalidError):
+    """A batch has at most so many events."""
+
+    code = "batch_too_large"

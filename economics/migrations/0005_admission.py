@@ -71,7 +71,8 @@ BEGIN
     -- Lines and the calendar stay as they are from here on; every statement below sees what was committed before it.
     PERFORM pg_advisory_xact_lock_shared(7302, 0);
     SELECT * INTO policy FROM economics_policy WHERE id = 1;
-    SELECT id, state, state_reason, request_token_cap INTO envelope FROM resource_budgets WHERE id = envelope_id;
+    SELECT id, state, state_reason, frozen_until, request_token_cap INTO envelope
+      FROM resource_budgets WHERE id = envelope_id;
     tier := in_tier;
     IF in_resource = 'llm_tokens' THEN
         SELECT * INTO model FROM economics_model(in_model);
@@ -91,7 +92,7 @@ BEGIN
     ELSIF envelope.id IS NULL THEN
         refusal := 'no_envelope';
     ELSIF envelope.state = 'frozen' THEN
-        refusal := 'envelope_frozen'; note := envelope.state_reason;
+        refusal := 'envelope_frozen'; note := envelope.state_reason; resets_at := envelope.frozen_until;
     ELSIF in_resource = 'llm_tokens' AND model.name IS NULL THEN
         refusal := 'unknown_model';
     ELSIF in_resource = 'llm_tokens' AND NOT model.is_enabled THEN
@@ -104,7 +105,9 @@ BEGIN
         refusal := 'request_too_large'; "limit" := least(envelope.request_token_cap, policy.request_token_cap);
         most := "limit";
     ELSIF usd > policy.request_usd_cap THEN
-        refusal := 'request_too_large'; "limit" := policy.request_usd_cap; asked := usd; note := 'usd';
+        refusal := 'request_too_large'; "limit" := policy.request_usd_cap; asked := usd; note := 'USD';
+    ELSIF in_seconds > policy.reservation_most_seconds THEN
+        refusal := 'lifetime_too_long'; "limit" := policy.reservation_most_seconds; asked := in_seconds;
     END IF;
     IF refusal IS NULL THEN
         SELECT array_agg(l.id ORDER BY l.id),
@@ -138,7 +141,7 @@ BEGIN
         END LOOP;
     END IF;
     IF refusal IS NULL THEN
-        expires_at := in_now + in_seconds * interval '1 second';
+        expires_at := in_now + coalesce(in_seconds, policy.reservation_seconds) * interval '1 second';
         INSERT INTO economics_reservations (
             agent_id, envelope_id, resource_type, model, tier, provider, amount, input_tokens, output_tokens, usd,
             price_id, artifact_type, artifact_id, slot_id, reserved_at, expires_at)
@@ -180,6 +183,9 @@ BEGIN
      WHERE r.id = in_id AND (in_agent IS NULL OR r.agent_id = in_agent) FOR NO KEY UPDATE OF r;
     IF NOT FOUND THEN
         refusal := 'unknown_reservation'; RETURN;
+    ELSIF (reservation.resource_type IN ('llm_tokens', 'api_calls') AND in_amount <> trunc(in_amount))
+       OR (reservation.resource_type <> 'llm_tokens' AND in_input IS NOT NULL) THEN
+        refusal := 'misfit'; RETURN;
     ELSIF reservation.state = 'released' THEN
         refusal := 'reservation_released'; RETURN;
     ELSIF reservation.state = 'settled' THEN

@@ -68,6 +68,7 @@ class Usage(models.Model):
     corrects_id = models.BigIntegerField(null=True, help_text="The row it takes back, in whole or in part.")
     source = models.TextField(default="", db_default="")
     event_id = models.TextField(null=True, help_text="The source's own id: counted once.")  # noqa: DJ001 - optional
+    note = models.TextField(default="", db_default="", help_text="Why it was corrected.")
     created_at = models.DateTimeField(db_default=Now())
     timestamp = models.GeneratedField(
         expression=F("created_at"),  # type: ignore[arg-type]  # as above
@@ -134,7 +135,7 @@ class Usage(models.Model):
                 *("id", "entity_type", "entity_id", "resource_type", "amount", "reported_cost", "model", "tier"),
                 *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
                 *("provider", "artifact_type", "artifact_id", "agent_id", "slot_id", "reservation_id", "corrects_id"),
-                *("source", "event_id", "created_at", "recorded_at"),
+                *("source", "event_id", "note", "created_at", "recorded_at"),
             ),
             laws.once_all("usage_priced_once", "cost", "price_id", "rate", "output_rate", "is_first_list"),
             laws.kept("usage_never_vanishes"),
