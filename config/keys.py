@@ -13,10 +13,12 @@ from config.errors import InvalidError
 from config.models import Agent, AgentKey, User
 
 SCOPES_BY_KIND: dict[str, frozenset[str]] = {
-    Agent.Kind.WORKER: frozenset({"market:read", "tasks:write", "bids:write", "slots:run"}),
-    Agent.Kind.PROVIDER: frozenset({"market:read", "slots:offer"}),
-    Agent.Kind.GRADER: frozenset({"market:read", "impact:write"}),
-    Agent.Kind.EXCHANGE: frozenset({"market:read"}),
+    Agent.Kind.WORKER: frozenset(
+        {"market:read", "tasks:write", "bids:write", "slots:run", "budgets:read", "budgets:spend", "usage:write"}
+    ),
+    Agent.Kind.PROVIDER: frozenset({"market:read", "slots:offer", "budgets:read", "usage:write"}),
+    Agent.Kind.GRADER: frozenset({"market:read", "impact:write", "budgets:read"}),
+    Agent.Kind.EXCHANGE: frozenset({"market:read", "budgets:read"}),
 }
 LIFETIME = timedelta(days=90)
 LONGEST = timedelta(days=3650)

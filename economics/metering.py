@@ -148,7 +148,7 @@ def record(event: Event, *, agent_id: str, now: datetime, namespace: str | None 
     (result,) = record_many([event], agent_id=agent_id, now=now, namespace=namespace)
     if result.status == CONFLICT:
         raise errors.EventConflictError(usage_id=result.usage_id)
-    if result.status == REFUSED:
+    if result.usage_id is None:
         raise errors.UnknownTierError(pointer="/tier", tier=event.tier)
     return Usage.objects.get(pk=result.usage_id)
 

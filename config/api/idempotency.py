@@ -42,13 +42,14 @@ class _AnsweredBeforeError(Exception):
 def answered_once(request: Request, status: int, deed: Callable[[], object]) -> HttpResponse:
     """Do the deed once per agent and Idempotency-Key and return its answer, with `status` when it is not refused.
 
-    `deed` makes one call into a rule and returns what is to be shown. Refuses a request without a key (400) and a
+    `deed` makes one call into a rule and returns what is to be shown. A refusal it *returns* is answered as one it
+    raises, but what the deed wrote stays: the refusal is on record. Refuses a request without a key (400) and a
     key that was used for another method, path or body (422).
     """
     claim = _claim(request)
     failure: Exception
     try:
-        return retried(lambda: _done(claim, status, deed))
+        return retried(lambda: _done(claim, status, deed, request.path))
     except _AnsweredBeforeError as error:
         failure = error
     except (RefusedError, OperationalError) as error:
@@ -73,8 +74,11 @@ def _claim(request: Request) -> answers.Claim:
     return answers.Claim(f"agent:{request.user.pk}", key, fingerprint)
 
 
-def _done(claim: answers.Claim, status: int, deed: Callable[[], object]) -> HttpResponse:
-    body = bodies.as_json(deed())
+def _done(claim: answers.Claim, status: int, deed: Callable[[], object], instance: str) -> HttpResponse:
+    outcome = deed()
+    if isinstance(outcome, RefusedError):
+        status, outcome = outcome.status, problems.refusal(outcome, instance=instance)
+    body = bodies.as_json(outcome)
     if not answers.keep(claim, status, body):
         raise _AnsweredBeforeError
     return _response(status, body)

@@ -42,7 +42,7 @@ RETURNS TABLE (line_id bigint, envelope_id bigint, resource_type text, qualifier
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
 SELECT l.id, l.envelope_id, l.resource_type, l.qualifier, l.window_kind, l.is_named, l.base, w.starts, e.ends,
        g.granted, m.most, coalesce(c.settled, 0), coalesce(c.held, 0),
-       greatest(0, m.most - coalesce(c.settled, 0) - coalesce(c.held, 0))
+       CASE WHEN m.most IS NOT NULL THEN greatest(0, m.most - coalesce(c.settled, 0) - coalesce(c.held, 0)) END
   FROM unnest(in_lines) AS asked(id)
   JOIN economics_lines l ON l.id = asked.id
   JOIN economics_policy p ON p.id = 1
