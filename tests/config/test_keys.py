@@ -26,10 +26,16 @@ def _issued(owner: Agent | None = None, **terms: object) -> tuple[AgentKey, str]
 @pytest.mark.parametrize(
     ("kind", "scopes"),
     [
-        ("worker", ["bids:write", "market:read", "slots:run", "tasks:write"]),
-        ("provider", ["market:read", "slots:offer"]),
-        ("grader", ["impact:write", "market:read"]),
-        ("exchange", ["market:read"]),
+        (
+            "worker",
+            [
+                *("bids:write", "budgets:read", "budgets:spend", "market:read", "slots:run", "tasks:write"),
+                "usage:write",
+            ],
+        ),
+        ("provider", ["budgets:read", "market:read", "slots:offer", "usage:write"]),
+        ("grader", ["budgets:read", "impact:write", "market:read"]),
+        ("exchange", ["budgets:read", "market:read"]),
     ],
 )
 def test_issue_carries_all_that_the_kind_allows(kind: str, scopes: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The books in the admin: wallets, transfers, monetary policy, daily issues, usage."""
+"""Money in the admin: wallets, transfers, monetary policy, daily issues."""
 
 import secrets
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from config.admin import AgentAdmin
 from config.models import Agent
 from config.site import HouseAdmin, LargeTableAdmin, ReadOnlyAdmin, figure
 from economics import ledger
-from economics.models import Account, DailyIssue, MonetaryPolicy, Transfer, Usage
+from economics.models import Account, DailyIssue, MonetaryPolicy, Transfer
 
 admin.site.unregister(Agent)
 
@@ -174,29 +174,3 @@ class DailyIssueAdmin(ReadOnlyAdmin[DailyIssue]):
 
     list_display = ("day", figure("amount"), figure("supply_before"), "transfer", "created_at")
     list_select_related = ("transfer",)
-
-
-@admin.register(Usage)
-class UsageAdmin(LargeTableAdmin[Usage]):
-    """What was used, one row per call or job. LLM tokens here are a resource, never money."""
-
-    hidden = ("amount_used", "timestamp")
-    list_display = (
-        "id",
-        "created_at",
-        "entity",
-        "resource_type",
-        figure("amount"),
-        figure("cost", "cost (USD)"),
-        "model",
-        "agent_id",
-        "slot_id",
-    )
-    list_filter = ("resource_type", "price_state", "created_at")
-    search_fields = ("slot_id__exact", "entity_id__exact")
-    search_help_text = "The id of a slot or an entity, whole."
-
-    @admin.display(description="entity")
-    def entity(self, usage: Usage) -> str:
-        """Return type and id of the entity."""
-        return f"{usage.entity_type}:{usage.entity_id}"
