@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
@@ -16,16 +17,31 @@ from django.db import transaction
 from auction import backlog, clearing, order_book, payouts, pools, settlement
 from auction.models import Bid, Clear, Payout, Pool, Round, Slot, Task
 from config.models import Agent
-from economics import ledger, mint
+from economics import admission, envelopes, ledger, metering, mint
+from economics.events import Event
+from economics.models import (
+    Alert,
+    DefaultEnvelope,
+    Envelope,
+    LanguageModel,
+    Line,
+    Pause,
+    Price,
+    Refusal,
+    Reservation,
+    Tier,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from decimal import Decimal
 
     from config.errors import RefusedError
-    from economics.models import Account, DailyIssue
+    from economics.models import Account, DailyIssue, Grant
 
-NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+NEW_YEAR: Final = datetime(2026, 1, 1, tzinfo=UTC)  # when the list prices of tests begin
+REVIEWER: Final = envelopes.Author("ada", "as agreed")
 _numbers = itertools.count(1)
 
 
@@ -143,6 +159,120 @@ def run(clear: Clear, cost: int, impact: Decimal | None = None, *, at: datetime)
     return settlement.settle(clear.slot_id, cost, impact, now=at, runner=worker, model="large-1")
 
 
+def model(
+    name: str = "deep-1",
+    *,
+    tier: str = "frontier",
+    rate: str | None = "0.001",
+    output_rate: str = "0.003",
+    **terms: Any,
+) -> LanguageModel:
+    """Return a model of the catalogue: 0.1 cent an input token, 0.3 cents an output token; `rate` None: no list price.
+
+    So 100 tokens in and 100 out cost 0.4 USD, and 100 tokens whose split is unknown 0.13 USD (15 % of them output).
+    """
+    Tier.objects.get_or_create(pk=tier)
+    made = LanguageModel.objects.create(pk=name, tier_id=tier, **terms)
+    if rate is not None:
+        price(name, rate=rate, output_rate=output_rate)
+    return made
+
+
+def price(
+    name: str = "",
+    *,
+    resource_type: str = "llm_tokens",
+    rate: str = "0.001",
+    output_rate: str | None = None,
+    since: datetime = NEW_YEAR,
+    **terms: Any,
+) -> Price:
+    """Return a list price in USD: of a model, of a provider's calls, or of CPU seconds or storage (no name)."""
+    if resource_type == "llm_tokens" and output_rate is None:
+        output_rate = rate
+    return Price.objects.create(
+        resource_type=resource_type,
+        name=name,
+        rate=Decimal(rate),
+        output_rate=None if output_rate is None else Decimal(output_rate),
+        effective_from=since,
+        **terms,
+    )
+
+
+def envelope(
+    entity_id: str = "", *, tokens: int = 1_000, entity_type: str = "hypothesis", at: datetime = NOON, **terms: Any
+) -> Envelope:
+    """Return the new envelope of an entity: 1,000 LLM tokens a day if not said otherwise."""
+    return envelopes.open_envelope(
+        entity_type,
+        entity_id or f"h{next(_numbers)}",
+        author=REVIEWER,
+        now=at,
+        **{"window_kind": "day", "token_budget": tokens, **terms},
+    )
+
+
+def line(  # noqa: PLR0913 - a line has this many terms
+    of: Envelope,
+    base: int | Decimal | None,
+    *,
+    tier: str = "frontier",
+    window: str = "day",
+    resource_type: str = "llm_tokens",
+    at: datetime = NOON,
+) -> Line:
+    """Return a further line of an envelope: of a tier (a provider for calls, "" for the whole class)."""
+    return envelopes.set_line(
+        of.pk,
+        resource_type=resource_type,
+        qualifier=tier,
+        window_kind=window,
+        base=None if base is None else Decimal(base),
+        author=REVIEWER,
+        now=at,
+    )
+
+
+def ask(of: Envelope, tokens: int | Decimal = 100, **terms: Any) -> admission.Ask:
+    """Return what somebody wants to use: LLM tokens of the model deep-1 if not said otherwise."""
+    kind = terms.setdefault("resource_type", "llm_tokens")
+    if kind == "llm_tokens":
+        terms.setdefault("model", "deep-1")
+    return admission.Ask(entity_type=of.entity_type, entity_id=of.entity_id, amount=Decimal(tokens), **terms)
+
+
+def reserve(
+    of: Envelope,
+    tokens: int | Decimal = 100,
+    *,
+    by: Agent | None = None,
+    at: datetime = NOON,
+    lives: int | None = None,
+    **terms: Any,
+) -> Reservation:
+    """Return a reservation admitted at a moment for an agent (a new one when not given); ten minutes is its life."""
+    holder = by or agent()
+    got = admission.reserve(ask(of, tokens, **terms), agent_id=holder.pk, now=at, seconds=lives)
+    assert isinstance(got, Reservation), got
+    return got
+
+
+def event(of: Envelope, tokens: int | Decimal = 100, *, at: datetime | None = None, **terms: Any) -> Event:
+    """Return a use of LLM tokens (of the model deep-1 if not said otherwise) as a source reports it, with a new id."""
+    kind = terms.setdefault("resource_type", "llm_tokens")
+    if kind == "llm_tokens":
+        terms.setdefault("model", "deep-1")
+    terms.setdefault("event_id", f"event-{next(_numbers)}")
+    named = {"entity_type": of.entity_type, "entity_id": of.entity_id, "source": "test"}
+    return Event(amount=Decimal(tokens), created_at=at, **{**named, **terms})
+
+
+def record(of: Envelope, tokens: int | Decimal = 100, *, at: datetime = NOON, **terms: Any) -> Usage:
+    """Return the row of such a use, recorded when it happened."""
+    return metering.record(event(of, tokens, at=at, **terms), agent_id="reporter", now=at)
+
+
 class World(NamedTuple):
     """One row of every kind, as the deeds leave them."""
 
@@ -163,6 +293,89 @@ class World(NamedTuple):
     paid: Clear
     payout: Payout
     issue: DailyIssue
+    books: Books
+
+
+class Books(NamedTuple):
+    """One row of every kind in the books: an envelope of 1,000 tokens a day, 600 of them for the frontier tier."""
+
+    envelope: Envelope
+    frozen: Envelope
+    total: Line
+    tier_line: Line
+    grant: Grant
+    model: LanguageModel
+    price: Price
+    priced: Usage
+    unpriced: Usage
+    correction: Usage
+    open: Reservation
+    settled: Reservation
+    released: Reservation
+    expired: Reservation
+    refusal: Refusal
+    alert: Alert
+    pause: Pause
+    default: DefaultEnvelope
+
+
+def books(worker: Agent) -> Books:
+    """Return books in which everything has happened once.
+
+    In the day of `NOON` the total has 250 tokens settled and 50 held, the frontier tier 200 and 50; half of the 600
+    CPU seconds are used, which are free.
+    """
+    catalogued = model()
+    Tier.objects.create(pk="small")
+    own = envelope("h1", cpu_budget=Decimal(600), storage_budget_gb=Decimal(2), api_call_budget=10)
+    frozen = envelope("h2")
+    tier_line = line(own, 600)
+    total = own.lines.get(resource_type="llm_tokens", qualifier="")
+    granted = envelopes.grant(total.pk, amount=Decimal(50), author=REVIEWER, now=NOON)
+    priced = record(own, 150, input_tokens=100, output_tokens=50)
+    unpriced = record(own, 50, model="unheard-of")
+    correction = metering.correct(
+        priced.pk, key="one", note="counted twice", author="ada", now=after(1), amount=Decimal(30)
+    )
+    price(resource_type="cpu_seconds", rate="0")
+    record(own, 300, resource_type="cpu_seconds")
+    settled, released, expired = (reserve(own, 50, by=worker, lives=60) for _ in range(3))
+    admission.settle(settled.pk, admission.Spent(amount=Decimal(80)), now=after(5))
+    admission.release(released.pk, now=after(5))
+    admission.expire(now=after(60))
+    held = reserve(own, 50, by=worker, at=after(60), lives=3600)
+    over = admission.reserve(ask(own, 500), agent_id=worker.pk, now=after(61))
+    assert not isinstance(over, Reservation)
+    for row in (settled, released, expired):
+        row.refresh_from_db()
+    envelopes.freeze([frozen.pk], author=REVIEWER, now=after(62))
+    return Books(
+        envelope=own,
+        frozen=frozen,
+        total=total,
+        tier_line=tier_line,
+        grant=granted,
+        model=catalogued,
+        price=Price.objects.get(name=catalogued.pk),
+        priced=priced,
+        unpriced=unpriced,
+        correction=correction,
+        open=held,
+        settled=settled,
+        released=released,
+        expired=expired,
+        refusal=Refusal.objects.get(),
+        alert=Alert.objects.create(
+            line=own.lines.get(resource_type="cpu_seconds"),
+            window_start=NOON.replace(hour=0),
+            threshold=50,
+            settled=300,
+            limit=600,
+            raised_at=after(70),
+        ),
+        pause=envelopes.pause(author=REVIEWER, now=after(80), agent=agent("paused")),
+        default=DefaultEnvelope.objects.create(pk="analysis", token_budget=100),
+    )
 
 
 def world(usd: Decimal) -> World:
@@ -202,4 +415,5 @@ def world(usd: Decimal) -> World:
         paid=paid,
         payout=payout,
         issue=issue,
+        books=books(worker),
     )
