@@ -82,7 +82,7 @@ def policy() -> BudgetPolicy:
 
 def change_policy(*, author: Author, now: datetime, **changes: Any) -> BudgetPolicy:
     """Change the budget policy. A new zone or week start counts all windows that are live anew, under it."""
-    if "zone" in changes and not _is_zone(changes["zone"]):
+    if "zone" in changes and not is_zone(changes["zone"]):
         msg = "There is no such time zone."
         raise errors.BudgetInvalidError(msg, pointer="/zone")
     with signed(author, now=now), _sane("/"):
@@ -90,7 +90,8 @@ def change_policy(*, author: Author, now: datetime, **changes: Any) -> BudgetPol
     return policy()
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Tell whether PostgreSQL knows a time zone of this name."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [name])
         known: bool = cursor.fetchone()[0]

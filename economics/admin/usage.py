@@ -1,9 +1,32 @@
-"""Usage in the admin, to be read."""
+"""Usage in the admin: every row, and the days it adds up to."""
 
+import secrets
+from decimal import Decimal
+
+from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from config.site import LargeTableAdmin, figure
-from economics.models import Usage
+from economics import metering
+from economics.admin import figures
+from economics.models import Usage, UsageDay
+
+
+class CorrectionForm(figures.ReasonForm):
+    """How much is taken back, and why. `key` names the correction, so a form sent twice takes back once."""
+
+    key = forms.RegexField(r"^[0-9a-f]{32}$", widget=forms.HiddenInput)
+    amount = forms.DecimalField(
+        required=False,
+        min_value=Decimal("0.000001"),
+        max_digits=30,
+        decimal_places=6,
+        help_text="Empty: all that is left of it.",
+    )
+    field_order = ("amount", "reason")
 
 
 @admin.register(Usage)
@@ -12,21 +35,87 @@ class UsageAdmin(LargeTableAdmin[Usage]):
 
     hidden = ("amount_used", "timestamp")
     list_display = (
-        "id",
-        "created_at",
-        "entity",
-        "resource_type",
-        figure("amount"),
-        figure("cost", "cost (USD)"),
-        "model",
-        "agent_id",
-        "slot_id",
+        *(
+            "id",
+            "created_at",
+            "entity",
+            "resource_type",
+            figure("amount"),
+            figure("cost", "cost (USD)"),
+            "model",
+            "tier",
+        ),
+        *("agent_id", "slot_id"),
     )
-    list_filter = ("resource_type", "price_state", "created_at")
+    list_filter = ("resource_type", "price_state", "is_first_list", "created_at")
     search_fields = ("slot_id__exact", "entity_id__exact")
     search_help_text = "The id of a slot or an entity, whole."
+    actions = ("correct",)
 
     @admin.display(description="entity")
     def entity(self, usage: Usage) -> str:
         """Return type and id of the entity."""
         return f"{usage.entity_type}:{usage.entity_id}"
+
+    def has_correct_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may correct usage."""
+        return request.user.has_perm("economics.add_usage")
+
+    @admin.action(description="Correct…", permissions=["correct"])
+    def correct(self, request: HttpRequest, queryset: QuerySet[Usage]) -> HttpResponse | None:
+        """Ask how much and why, then take it back by a row that names this one."""
+        usage = self.only(request, queryset)
+        if usage is None:
+            return None
+        form = self.asked(request, CorrectionForm, key=secrets.token_hex(16))
+        if not form.is_valid():
+            return self.ask(
+                request,
+                queryset,
+                deed="correct",
+                title="Correct usage",
+                button="Take back",
+                form=form,
+                warning=f"{figures.number(usage.amount)} {usage.resource_type} were recorded. What is taken back is "
+                "a row of its own, in the same window and at the same price.",
+            )
+        chosen = form.cleaned_data
+        with self.done(request, lambda: f"Usage {usage.pk} is corrected."):
+            metering.correct(
+                usage.pk,
+                key=chosen["key"],
+                note=chosen["reason"],
+                author=request.user.get_username(),
+                now=timezone.now(),
+                amount=chosen["amount"],
+            )
+            self.log_change(request, usage, f"Corrected: {chosen['reason']}")
+        return None
+
+
+@admin.register(UsageDay)
+class UsageDayAdmin(LargeTableAdmin[UsageDay]):
+    """What usage came to, by day, entity, tier and agent: kept by the database with every row."""
+
+    list_display = (
+        *(
+            "day",
+            "entity",
+            "resource_type",
+            "tier",
+            "provider",
+            "agent_id",
+            figure("amount"),
+            figure("cost", "cost (USD)"),
+        ),
+        *(figure("unpriced_amount", "unpriced"), figure("events")),
+    )
+    list_filter = ("resource_type", "day")
+    ordering = ("-day", "-pk")
+    search_fields = ("entity_id__exact", "agent_id__exact")
+    search_help_text = "An entity's or an agent's id, whole."
+
+    @admin.display(description="entity")
+    def entity(self, day: UsageDay) -> str:
+        """Return type and id of the entity."""
+        return f"{day.entity_type}:{day.entity_id}"

@@ -1,0 +1,69 @@
+"""Reservations and refusals in the admin."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from config.site import LargeTableAdmin, figure
+from economics import admission
+from economics.admin import figures
+from economics.models import Refusal, Reservation
+
+
+@admin.register(Reservation)
+class ReservationAdmin(LargeTableAdmin[Reservation]):
+    """Holds on envelopes. A stuck one is released by a deed; it expires by itself as well."""
+
+    list_display = (
+        *("id", "reserved_at", "envelope", "agent", "resource_type", "model", figure("amount")),
+        *(figure("usd", "USD"), "state", "expires_at"),
+    )
+    list_filter = ("state", "resource_type", "settled_late", "reserved_at")
+    list_select_related = ("envelope", "agent")
+    search_fields = ("envelope__entity_id__exact", "agent__id__exact")
+    search_help_text = "An entity's or an agent's id, whole."
+    actions = ("release",)
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may release holds."""
+        return request.user.has_perm("economics.change_reservation")
+
+    @admin.action(description="Release…", permissions=["release"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> HttpResponse | None:
+        """Ask why, then give the holds back."""
+        form = self.asked(request, figures.ReasonForm)
+        if not form.is_valid():
+            return self.ask(
+                request,
+                queryset,
+                deed="release",
+                title="Release reservations",
+                button="Release",
+                form=form,
+                warning="Their holds are given back. What was used under them all the same must come in as usage.",
+            )
+        for reservation in queryset:
+            with self.done(request, lambda row=reservation: f"Reservation {row.pk} is released."):  # type: ignore[misc]
+                admission.release(reservation.pk, now=timezone.now())
+                self.log_change(request, reservation, f"Released: {form.cleaned_data['reason']}")
+        return None
+
+
+@admin.register(Refusal)
+class RefusalAdmin(LargeTableAdmin[Refusal]):
+    """What was refused, and by which line. Equal refusals of a minute share a row."""
+
+    list_display = (
+        *("id", "last_at", "entity", "agent", "code", "line", figure("asked"), figure("limit"), figure("settled")),
+        *(figure("held"), "times"),
+    )
+    list_filter = ("code", "resource_type", "last_at")
+    list_select_related = ("line", "agent")
+    search_fields = ("entity_id__exact", "agent__id__exact")
+    search_help_text = "An entity's or an agent's id, whole."
+
+    @admin.display(description="entity")
+    def entity(self, refusal: Refusal) -> str:
+        """Return type and id of the entity."""
+        return f"{refusal.entity_type}:{refusal.entity_id}"

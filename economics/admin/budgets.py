@@ -1,0 +1,358 @@
+"""Envelopes in the admin: opened, changed, granted and frozen by people, each with a reason that stays."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, cast
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from config.errors import RefusedError
+from config.site import HouseAdmin, figure
+from economics import envelopes
+from economics.admin import figures, forms
+from economics.models import DefaultEnvelope, Envelope
+
+_REVISIONS_SHOWN = 10
+
+
+class StandingList(ChangeList):
+    """A page of envelopes, each with where its lines stand, in one query for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Add the standing to the rows of this page."""
+        super().get_results(request)
+        rows = list(self.result_list)
+        standing = envelopes.standing_of([row.pk for row in rows], at=timezone.now())
+        for row in rows:
+            row.standing = standing[row.pk]
+        self.result_list = rows
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """The usual types of entities, so that nobody looks through the table for them."""
+
+    title = "entity type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the types of the framework and those with a default."""
+        usual = ["hypothesis", "knowledge_gap", "analysis", "entity", "quest", "agent"]
+        own = DefaultEnvelope.objects.values_list("pk", flat=True)
+        return [(name, name) for name in dict.fromkeys([*usual, *own])]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> QuerySet[Envelope]:  # noqa: ARG002
+        """Keep one type."""
+        return queryset.filter(entity_type=self.value()) if self.value() else queryset
+
+
+class GrantedFilter(admin.SimpleListFilter):
+    """Whether the Senate granted it."""
+
+    title = "granted by the Senate"
+    parameter_name = "granted"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer both."""
+        return [("yes", "yes"), ("no", "no")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> QuerySet[Envelope]:  # noqa: ARG002
+        """Keep one of them."""
+        chosen = {"yes": False, "no": True}.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(granted_at__isnull=chosen)
+
+
+@admin.register(Envelope)
+class EnvelopeAdmin(HouseAdmin[Envelope]):
+    """Budgets of entities. Ceilings are changed here with a reason; deeds grant, freeze and add lines."""
+
+    form = forms.EnvelopeForm
+    list_display = (
+        *(
+            "entity",
+            "state",
+            "window_kind",
+            "tokens_used",
+            "tokens_limit",
+            "room",
+            figure("priority_score", "priority"),
+        ),
+        *(figure("market_weight", "market"), figure("roi_score", "ROI"), "granted_at"),
+    )
+    list_filter = ("state", "window_kind", TypeFilter, GrantedFilter)
+    search_fields = ("entity_id__startswith",)
+    search_help_text = "The beginning of an entity's id."
+    sortable_by: ClassVar[tuple[str, ...]] = ("figure_priority_score", "figure_market_weight", "figure_roi_score")
+    actions = ("grant", "set_line", "freeze", "unfreeze", "mark_granted")
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Use the list that knows where lines stand."""
+        return StandingList
+
+    @admin.display(description="entity", ordering="entity_id")
+    def entity(self, envelope: Envelope) -> str:
+        """Return type and id."""
+        return str(envelope)
+
+    @staticmethod
+    def _tokens(envelope: Any) -> envelopes.Standing | None:
+        for line in envelope.standing:
+            if line.resource_type == "llm_tokens" and line.is_named:
+                return cast("envelopes.Standing", line)
+        return None
+
+    @admin.display(description="tokens settled + held")
+    def tokens_used(self, envelope: Envelope) -> str:
+        """Return what stands against the window's LLM tokens."""
+        line = self._tokens(envelope)
+        return figures.number(line.settled + line.held) if line else figures.NONE
+
+    @admin.display(description="limit")
+    def tokens_limit(self, envelope: Envelope) -> str:
+        """Return the window's limit of LLM tokens."""
+        line = self._tokens(envelope)
+        return figures.number(line.limit) if line else figures.NONE
+
+    @admin.display(description="fullest line")
+    def room(self, envelope: Any) -> str | SafeString:
+        """Return the line with the least room."""
+        capped = [line for line in envelope.standing if line.limit is not None and (line.limit or line.settled)]
+        if not capped:
+            return figures.NONE
+        fullest = max(
+            capped, key=lambda line: (line.settled + line.held) / line.limit if line.limit else Decimal(10**9)
+        )
+        return figures.share_bar(fullest.settled, fullest.held, fullest.limit)
+
+    # One envelope
+
+    def get_fieldsets(self, request: HttpRequest, obj: Envelope | None = None) -> Any:  # noqa: ARG002
+        """Show a new envelope's form, or where an existing one stands and what has become of it."""
+        ceilings = ("Base ceilings for each window", {"fields": (*forms.CHANGED, "reason", "saw")})
+        if obj is None:
+            return [(None, {"fields": ("entity_type", "entity_id", "granted")}), ceilings]
+        return [
+            (None, {"fields": ("entity", "state_in_words", "granted_in_words", "leads")}),
+            ("Lines in their present window", {"fields": ("lines_now",)}),
+            ceilings,
+            ("Worth", {"fields": ("priority_score", "market_weight", "market_signal", "roi_score")}),
+            (f"Last {_REVISIONS_SHOWN} revisions", {"fields": ("history",)}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Envelope | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        """Return what is computed, and what policy and market keep."""
+        if obj is None:
+            return ()
+        shown = ("entity", "state_in_words", "granted_in_words", "leads", "lines_now", "history")
+        return (*shown, "priority_score", "market_weight", "market_signal", "roi_score")
+
+    @admin.display(description="state")
+    def state_in_words(self, envelope: Envelope) -> str:
+        """Return the state, who set it and why."""
+        if envelope.state != Envelope.State.FROZEN:
+            return envelope.state
+        by = (
+            f"by the daily check until {envelope.frozen_until:%Y-%m-%d %H:%M} UTC"
+            if envelope.frozen_until
+            else "by a person"
+        )
+        return f"frozen {by}: {envelope.state_reason}"
+
+    @admin.display(description="granted")
+    def granted_in_words(self, envelope: Envelope) -> str:
+        """Return who granted it and when."""
+        if envelope.granted_at is None:
+            return "not by the Senate: the market may not lift it"
+        return f"{envelope.granted_at:%Y-%m-%d %H:%M} UTC by {envelope.granted_by}"
+
+    @admin.display(description="see")
+    def leads(self, envelope: Envelope) -> SafeString:
+        """Lead to the usage, days, reservations and refusals of the entity."""
+        of_entity = f"?entity_type__exact={envelope.entity_type}&entity_id__exact={envelope.entity_id}"
+        links = (
+            ("usage", of_entity, "usage"),
+            ("usageday", of_entity, "usage by day"),
+            ("reservation", f"?envelope__id__exact={envelope.pk}", "reservations"),
+            ("refusal", of_entity, "refusals"),
+            ("alert", f"?line__envelope__id__exact={envelope.pk}", "alerts"),
+            ("grant", f"?line__envelope__id__exact={envelope.pk}", "grants"),
+            ("revision", f"?envelope__id__exact={envelope.pk}", "revisions"),
+        )
+        rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
+        return format_html_join(" · ", '<a href="{}{}">{}</a>', rows)
+
+    @admin.display(description="lines")
+    def lines_now(self, envelope: Envelope) -> SafeString:
+        """Return a table of the lines, with the same figures that admission goes by."""
+        lines = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
+        rows = format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td class="number">{}</td><td class="number">{}</td><td class="number">{}</td>'
+            '<td class="number">{}</td><td class="number">{}</td><td class="number">{}</td><td>{}</td><td>{}</td></tr>',
+            (figures.line_cells(line) for line in lines),
+        )
+        heads = ("Line", "Base", "Granted", "Limit", "Settled", "Held", "Remaining", "Room", "Resets")
+        head = format_html_join("", '<th scope="col">{}</th>', ((text,) for text in heads))
+        return format_html('<table class="standing"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, rows)
+
+    @admin.display(description="revisions")
+    def history(self, envelope: Envelope) -> SafeString | str:
+        """Return the last changes: who, when, what and why."""
+        rows = list(envelope.revisions.order_by("-pk")[:_REVISIONS_SHOWN])
+        if not rows:
+            return "none yet"
+        return format_html(
+            '<ul class="rows">{}</ul>', format_html_join("", "<li>{}</li>", ((figures.sentence(r),) for r in rows))
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Envelope | None = None) -> bool:  # noqa: ARG002
+        """Refuse: an envelope stays; a ceiling of 0 allows nothing."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Envelope, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Open the envelope, or change just the ceilings that were changed, by the rules of `envelopes`."""
+        terms = {name: form.cleaned_data[name] for name in forms.CHANGED if not change or name in form.changed_data}
+        by = figures.author(request, form.cleaned_data["reason"])
+        if change:
+            envelopes.change(obj.pk, author=by, now=timezone.now(), **terms)
+            return
+        saved = envelopes.open_envelope(
+            obj.entity_type, obj.entity_id, author=by, now=timezone.now(), granted=form.cleaned_data["granted"], **terms
+        )
+        obj.pk, obj._state.adding = saved.pk, False  # noqa: SLF001 - what Model.save does
+
+    # Deeds
+
+    def has_change_right_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may change envelopes."""
+        return request.user.has_perm("economics.change_envelope")
+
+    @admin.action(description="Grant for a time…", permissions=["change_right"])
+    def grant(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
+        """Ask which line, how much and for how long, then add it."""
+        envelope = self.only(request, queryset)
+        if envelope is None:
+            return None
+        form = self.asked(request, forms.GrantForm)
+        form.offer(envelope)
+        if not form.is_valid():
+            return self.ask(request, queryset, deed="grant", title="Grant for a time", button="Grant", form=form)
+        chosen, now = form.cleaned_data, timezone.now()
+        with self.done(request, lambda: f"Granted {figures.number(chosen['amount'])} on {chosen['line']}."):
+            last = _windows_ahead(chosen["line"].pk, chosen["windows"], now)
+            envelopes.grant(
+                chosen["line"].pk,
+                amount=chosen["amount"],
+                author=figures.author(request, chosen["reason"]),
+                now=now,
+                last=last,
+            )
+            self.log_change(request, envelope, f"Granted {figures.number(chosen['amount'])} on {chosen['line']}.")
+        return None
+
+    @admin.action(description="Set a line…", permissions=["change_right"])
+    def set_line(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
+        """Ask for a tier, a provider or a further window and its ceiling, then set it on each envelope."""
+        form = self.asked(request, forms.LineForm)
+        if not form.is_valid():
+            return self.ask(request, queryset, deed="set_line", title="Set a line", button="Set", form=form)
+        chosen = dict(form.cleaned_data)
+        by = figures.author(request, chosen.pop("reason"))
+        self._each(
+            request,
+            queryset,
+            lambda envelope: envelopes.set_line(envelope.pk, author=by, now=timezone.now(), **chosen),
+            lambda done: f"Line set on envelopes: {done}.",
+        )
+        return None
+
+    @admin.action(description="Freeze…", permissions=["change_right"])
+    def freeze(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
+        """Ask why, then freeze."""
+        return self._stopped(request, queryset, "freeze", envelopes.freeze, "Nothing is reserved on them any more.")
+
+    @admin.action(description="Unfreeze…", permissions=["change_right"])
+    def unfreeze(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
+        """Ask why, then lift the freeze, whoever set it."""
+        return self._stopped(request, queryset, "unfreeze", envelopes.unfreeze, "Only frozen envelopes are touched.")
+
+    def _stopped(
+        self, request: HttpRequest, queryset: QuerySet[Envelope], deed: str, rule: Callable[..., int], warning: str
+    ) -> HttpResponse | None:
+        form = self.asked(request, figures.ReasonForm)
+        title = f"{deed.capitalize()} envelopes"
+        if not form.is_valid():
+            return self.ask(
+                request, queryset, deed=deed, title=title, button=deed.capitalize(), form=form, warning=warning
+            )
+        touched = 0
+        with self.done(request, lambda: f"{title}: {touched}."):
+            touched = rule(
+                [e.pk for e in queryset],
+                author=figures.author(request, form.cleaned_data["reason"]),
+                now=timezone.now(),
+            )
+            for envelope in queryset:
+                self.log_change(request, envelope, f"{title}: {form.cleaned_data['reason']}")
+        return None
+
+    @admin.action(description="Mark as granted…", permissions=["change_right"])
+    def mark_granted(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
+        """Ask why, then put the person's name to the grant."""
+        form = self.asked(request, figures.ReasonForm)
+        if not form.is_valid():
+            return self.ask(
+                request,
+                queryset,
+                deed="mark_granted",
+                title="Mark as granted by the Senate",
+                button="Mark as granted",
+                form=form,
+                warning="From now on a positive market weight may lift these envelopes. Your name stands under it.",
+            )
+        by = figures.author(request, form.cleaned_data["reason"])
+        self._each(
+            request,
+            queryset,
+            lambda envelope: envelopes.mark_granted(envelope.pk, author=by, now=timezone.now()),
+            lambda done: f"Envelopes marked as granted: {done}.",
+        )
+        return None
+
+    def _each(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Envelope],
+        deed: Callable[[Envelope], object],
+        saying: Callable[[int], str],
+    ) -> None:
+        done, refusals = 0, []
+        for envelope in rows:
+            try:
+                deed(envelope)
+            except RefusedError as error:
+                refusals.append(f"{envelope}: {error.detail}")
+            else:
+                done += 1
+        if done:
+            self.message_user(request, saying(done))
+        for refusal in refusals:
+            self.message_user(request, refusal, "error")
+
+
+def _windows_ahead(line: int, windows: int, now: datetime) -> datetime:
+    """Return a moment in the last of so many windows from now on; a lifetime has one."""
+    at = now
+    for _ in range(windows - 1):
+        (standing,) = envelopes.standing([line], at=at)
+        if standing.window_end is None:
+            break
+        at = standing.window_end
+    return at

@@ -1,0 +1,81 @@
+"""How the books are shown to people: numbers, how full a line is, what changed; and who presses a deed."""
+
+from decimal import Decimal
+
+from django import forms
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from config.site import HouseAdminSite
+from economics import envelopes
+from economics.models import Revision
+
+NONE = HouseAdminSite.empty_value_display
+_NEARLY = 80  # percent, as the alerts have it
+
+
+def number(value: Decimal | int | None, none: str = NONE) -> str:
+    """Return a figure as people read it; `none` where there is none."""
+    return none if value is None else f"{Decimal(value).normalize():,f}"
+
+
+def author(request: HttpRequest, why: str) -> envelopes.Author:
+    """Return the person who presses a deed, with the reason given."""
+    return envelopes.Author(request.user.get_username(), why)
+
+
+class ReasonForm(forms.Form):
+    """Why it is done."""
+
+    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+def share_bar(settled: Decimal, held: Decimal, limit: Decimal | None) -> str | SafeString:
+    """Return how full a line is, as a bar with a word beside it."""
+    if limit is None:
+        return "no ceiling"
+    used = settled + held
+    percent = 100 if limit == 0 else min(999, int(used * 100 / limit))
+    level = "over" if used > limit else "full" if percent >= _NEARLY else "fine"
+    if not limit and not used:
+        return "nothing allowed"
+    return format_html(
+        '<meter class="room {}" min="0" max="100" value="{}" title="{} % settled or held"></meter> {} %',
+        level,
+        min(percent, 100),
+        percent,
+        percent,
+    )
+
+
+def line_cells(line: envelopes.Standing) -> tuple[object, ...]:
+    """Return the cells of a line in a table of where lines stand."""
+    resets = f"{line.window_end:%Y-%m-%d %H:%M} UTC" if line.window_end else "never"
+    return (
+        line.title,
+        number(line.base, "no ceiling"),
+        number(line.granted),
+        number(line.limit, "no ceiling"),
+        number(line.settled),
+        number(line.held),
+        number(line.remaining),
+        share_bar(line.settled, line.held, line.limit),
+        resets,
+    )
+
+
+def sentence(revision: Revision) -> str:
+    """Return a revision in one sentence."""
+    changes = changed(revision)
+    cause = f" [{revision.cause_kind} {revision.cause_id}]".replace(" ]", "]") if revision.cause_kind else ""
+    return f"{revision.at:%Y-%m-%d %H:%M} UTC, {revision.who}: {changes}. {revision.why}{cause}"
+
+
+def changed(revision: Revision) -> str:
+    """Return what a revision changed, old and new."""
+    return "; ".join(f"{name} {_value(old)} → {_value(new)}" for name, (old, new) in revision.changes.items())
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
