@@ -1,15 +1,16 @@
 """Bodies: strict JSON in, so that nothing ambiguous reaches a rule; exact JSON out."""
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from django.http import UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.encoders import JSONEncoder
+
+from config import strict_json
 
 
 class ExactJSONEncoder(JSONEncoder):
@@ -46,36 +47,10 @@ class StrictJSONParser(BaseParser):
         del stream, media_type
         request = (parser_context or {})["request"]
         try:
-            text = request._request.body.decode()  # noqa: SLF001 - DRF's own reads pass by the size limit
-            data = json.loads(
-                text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_without_doubles
-            )
-            if "\\u" in text:
-                json.dumps(data, ensure_ascii=False, default=str).encode()
-        except (ValueError, RecursionError, UnreadablePostError) as error:
-            msg = f"The body is not JSON that is taken here: {_reason(error)}"
-            raise exceptions.ParseError(msg, code="malformed_json") from error
-        return data
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} (line {error.lineno}, column {error.colno})."
-    if isinstance(error, UnicodeError):
-        return "its text is not valid Unicode."
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply."
-    return f"{error}."
-
-
-def _no_constant(name: str) -> NoReturn:
-    msg = f"{name} is not a number"
-    raise ValueError(msg)
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        msg = "a key is given twice in one object"
-        raise ValueError(msg)
-    return data
+            return strict_json.parse(request._request.body)  # noqa: SLF001 - DRF's own reads pass by the size limit
+        except strict_json.NotJSONError as error:
+            reason = str(error)
+        except UnreadablePostError as error:
+            reason = f"{error}."
+        msg = f"The body is not JSON that is taken here: {reason}"
+        raise exceptions.ParseError(msg, code="malformed_json")
