@@ -75,16 +75,8 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
 
     form = forms.EnvelopeForm
     list_display = (
-        *(
-            "entity",
-            "state",
-            "window_kind",
-            "tokens_used",
-            "tokens_limit",
-            "room",
-            figure("priority_score", "priority"),
-        ),
-        *(figure("market_weight", "market"), figure("roi_score", "ROI"), "granted_at"),
+        *("entity", "state", "window_kind", "tokens_used", "tokens_limit", "room"),
+        *(figure("priority_score", "priority"), figure("market_weight", "market"), figure("roi_score", "ROI")),
     )
     list_filter = ("state", "window_kind", TypeFilter, GrantedFilter)
     search_fields = ("entity_id__startswith",)

@@ -12,7 +12,6 @@ from economics import envelopes
 from economics.models import Revision
 
 NONE = HouseAdminSite.empty_value_display
-_NEARLY = 80  # percent, as the alerts have it
 
 
 def number(value: Decimal | int | None, none: str = NONE) -> str:
@@ -36,15 +35,11 @@ def share_bar(settled: Decimal, held: Decimal, limit: Decimal | None) -> str | S
     if limit is None:
         return "no ceiling"
     used = settled + held
-    percent = 100 if limit == 0 else min(999, int(used * 100 / limit))
-    level = "over" if used > limit else "full" if percent >= _NEARLY else "fine"
     if not limit and not used:
         return "nothing allowed"
+    percent = 999 if limit == 0 else min(999, int(used * 100 / limit))
     return format_html(
-        '<meter class="room {}" min="0" max="100" value="{}" title="{} % settled or held"></meter> {} %',
-        level,
-        min(percent, 100),
-        percent,
+        '<span class="room"><meter min="0" max="100" low="80" high="99" optimum="0" value="{0}"></meter> {0} %</span>',
         percent,
     )
 
