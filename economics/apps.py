@@ -16,11 +16,12 @@ class EconomicsConfig(AppConfig):
 
 
 def _make_fixtures(**options: object) -> None:
-    """Create the house accounts and the policies where they are missing."""
+    """Create the house accounts, the policies and the tiers where they are missing."""
     if options.get("plan") and all(backwards for _migration, backwards in options["plan"]):  # type: ignore[attr-defined]
         return
-    from economics import envelopes, ledger, mint  # noqa: PLC0415 - models are not ready when this module loads
+    from economics import catalog, envelopes, ledger, mint  # noqa: PLC0415 - models are not ready when this module loads
 
     ledger.ensure_house_accounts()
     mint.ensure_policy()
     envelopes.ensure_policy()
+    catalog.ensure_tiers()

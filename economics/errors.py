@@ -205,3 +205,39 @@ class BatchTooLargeError(InvalidError):
     """A batch has at most so many events."""
 
     code = "batch_too_large"
+
+
+class ModelNotListedError(InvalidError):
+    """The catalogue has no model of this name."""
+
+    code = "model_not_listed"
+
+
+class ModelExistsError(RefusedError):
+    """The catalogue has this model already."""
+
+    code = "model_exists"
+
+
+class InvalidModelError(InvalidError):
+    """A model needs a name that can be written down; the message says why this is none."""
+
+    code = "invalid_model"
+
+
+class InvalidPriceError(InvalidError):
+    """This cannot be a price; the message says why."""
+
+    code = "invalid_price"
+
+
+class InvalidPriceListError(InvalidError):
+    """This is not a list of prices that can be read; the message says where and why."""
+
+    code = "invalid_price_list"
+
+
+class StalePriceListError(RefusedError):
+    """The catalogue, the list or the day has changed since this was reviewed; review it again."""
+
+    code = "stale_price_list"

@@ -326,7 +326,7 @@ def books(worker: Agent) -> Books:
     CPU seconds are used, which are free.
     """
     catalogued = model()
-    Tier.objects.create(pk="small")
+    Tier.objects.get_or_create(pk="small")
     own = envelope("h1", cpu_budget=Decimal(600), storage_budget_gb=Decimal(2), api_call_budget=10)
     frozen = envelope("h2")
     tier_line = line(own, 600)

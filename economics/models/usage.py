@@ -125,7 +125,12 @@ class Usage(models.Model):
         indexes = (
             models.Index(name="usage_by_entity", fields=["entity_type", "entity_id", "created_at"]),
             models.Index(name="usage_by_slot", fields=["slot_id"], condition=Q(slot_id__isnull=False)),
-            models.Index(name="usage_unpriced", fields=["model", "created_at"], condition=Q(cost=None)),
+            models.Index(
+                name="usage_unpriced",
+                fields=["resource_type", "model", "provider"],
+                include=["amount", "created_at"],
+                condition=Q(cost=None),
+            ),
             models.Index(name="usage_corrections", fields=["corrects_id"], condition=Q(corrects_id__isnull=False)),
             BrinIndex(name="usage_by_time", fields=["created_at"]),
         )
