@@ -54,10 +54,7 @@ class ReservationAdmin(LargeTableAdmin[Reservation]):
 class RefusalAdmin(LargeTableAdmin[Refusal]):
     """What was refused, and by which line. Equal refusals of a minute share a row."""
 
-    list_display = (
-        *("id", "last_at", "entity", "agent", "code", "line", figure("asked"), figure("limit"), figure("settled")),
-        *(figure("held"), "times"),
-    )
+    list_display = (*("last_at", "entity", "agent", "code", "line", figure("asked"), "stood", "times"),)
     list_filter = ("code", "resource_type", "last_at")
     list_select_related = ("line", "agent")
     search_fields = ("entity_id__exact", "agent__id__exact")
@@ -67,3 +64,11 @@ class RefusalAdmin(LargeTableAdmin[Refusal]):
     def entity(self, refusal: Refusal) -> str:
         """Return type and id of the entity."""
         return f"{refusal.entity_type}:{refusal.entity_id}"
+
+    @admin.display(description="settled + held of limit")
+    def stood(self, refusal: Refusal) -> str | None:
+        """Return where the line stood that refused."""
+        if refusal.settled is None:
+            return None
+        used = figures.number(refusal.settled + (refusal.held or 0))
+        return f"{used} of {figures.number(refusal.limit)}"

@@ -29,6 +29,14 @@ class PolicyForm(forms.ModelForm[BudgetPolicy]):
             *("reservation_seconds", "reservation_most_seconds", "unsplit_output_share", "safety_seconds"),
         )
         widgets = {"zone": forms.TextInput(attrs={"class": "vTextField"})}
+        labels = {
+            "fleet_daily_usd": "USD a day",
+            "request_token_cap": "LLM tokens in one reservation",
+            "request_usd_cap": "USD in one reservation",
+            "reservation_seconds": "Usual life of a reservation (seconds)",
+            "reservation_most_seconds": "Longest life (seconds)",
+            "safety_seconds": "Seconds between two checks",
+        }
 
     def clean_zone(self) -> str:
         """Refuse a zone that PostgreSQL does not know."""
@@ -73,9 +81,9 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
         cap = f"of {figures.number(line.limit)}" if line.limit is not None else "without a cap"
         return f"{line.settled:,.2f} spent, {line.held:,.2f} held, {cap}"
 
-    @admin.display(description="fleet", empty_value="running")
-    def paused(self, policy: BudgetPolicy) -> str | None:  # noqa: ARG002 - there is one
-        """Return since when, by whom and why the fleet is paused."""
+    @admin.display(description="fleet")
+    def paused(self, policy: BudgetPolicy) -> str:  # noqa: ARG002 - there is one
+        """Return whether the fleet runs, or since when, by whom and why it is paused."""
         pause = Pause.objects.filter(agent=None, ended_at=None).first()
         return (
             f"paused since {pause.began_at:%Y-%m-%d %H:%M} UTC by {pause.began_by}: {pause.reason}" if pause else None
