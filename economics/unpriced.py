@@ -36,16 +36,18 @@ SELECT u.id FROM known JOIN resource_usage u
     ON (u.resource_type, u.model, u.provider) = (known.resource_type, known.model, known.provider)
  WHERE known.has_price AND u.cost IS NULL
    AND (u.corrects_id IS NULL
-        OR EXISTS (SELECT FROM resource_usage o WHERE o.id = u.corrects_id AND o.cost IS NOT NULL))
+        OR EXISTS (SELECT FROM resource_usage o
+                    WHERE o.id = u.corrects_id AND o.created_at = u.created_at AND o.cost IS NOT NULL))
  LIMIT %s FOR NO KEY UPDATE OF u SKIP LOCKED
 """
 )
 
 # A row takes its corrections along: they are priced with it or not at all. Theirs is the share of its cost that they
-# take back, rounded so that all of them together take back all of it.
+# take back, rounded so that all of them together take back all of it. One that is not of its row's time (the rules
+# write none) is left alone: in another window it could take back more than was ever counted there.
 _PRICE: Final = """
 WITH own AS (
-    SELECT u.id, u.amount, p.id AS price_id, p.rate, p.output_rate, p.is_first_list,
+    SELECT u.id, u.amount, u.created_at, p.id AS price_id, p.rate, p.output_rate, p.is_first_list,
            economics_cost(u.amount, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens,
                           p.rate, p.output_rate, p.cache_read_rate, p.cache_write_rate, y.unsplit_output_share) AS cost
       FROM resource_usage u
@@ -59,16 +61,16 @@ WITH own AS (
 ), sound AS (
     SELECT * FROM own WHERE cost >= 0 AND cost < 10::numeric ^ 18
 ), corrected AS (
-    SELECT id, amount, price_id, rate, output_rate, is_first_list, cost FROM sound
+    SELECT id, amount, created_at, price_id, rate, output_rate, is_first_list, cost FROM sound
     UNION
-    SELECT o.id, o.amount, o.price_id, o.rate, o.output_rate, o.is_first_list, o.cost
+    SELECT o.id, o.amount, o.created_at, o.price_id, o.rate, o.output_rate, o.is_first_list, o.cost
       FROM resource_usage c JOIN resource_usage o ON o.id = c.corrects_id
      WHERE c.id = ANY(%(ids)s) AND o.cost IS NOT NULL
 ), share AS (
     SELECT c.id, o.price_id, o.rate, o.output_rate, o.is_first_list, c.cost AS standing,
            round(o.cost * sum(c.amount) OVER taken / nullif(o.amount, 0), 12)
            - round(o.cost * (sum(c.amount) OVER taken - c.amount) / nullif(o.amount, 0), 12) AS cost
-      FROM corrected o JOIN resource_usage c ON c.corrects_id = o.id
+      FROM corrected o JOIN resource_usage c ON c.corrects_id = o.id AND c.created_at = o.created_at
     WINDOW taken AS (PARTITION BY o.id ORDER BY c.id)
 ), priced AS (
     SELECT id, price_id, rate, output_rate, is_first_list, cost FROM sound
