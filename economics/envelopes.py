@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 
 from config.models import Agent
 from economics import errors
@@ -118,9 +119,7 @@ def open_envelope(
     `granted` records a reviewer's named act of granting it. What the entity used before counts in its windows.
     Refuses an entity that has one, names too long, and ceilings that are negative or above 10^15.
     """
-    if not 0 < len(entity_type) <= LONGEST_TYPE or not 0 < len(entity_id) <= LONGEST_ID:
-        msg = f"An entity has a type of 1 to {LONGEST_TYPE} characters and an id of 1 to {LONGEST_ID}."
-        raise errors.BudgetInvalidError(msg, pointer="/entity_type")
+    _check_entity(entity_type, entity_id)
     _check(ceilings)
     if Envelope.objects.filter(entity_type=entity_type, entity_id=entity_id).exists():
         raise errors.EnvelopeExistsError(entity_type=entity_type, entity_id=entity_id)
@@ -148,6 +147,58 @@ def open_default(entity_type: str, entity_id: str, *, now: datetime) -> Envelope
         return existing
 
 
+class Put(NamedTuple):
+    """What became of many envelopes."""
+
+    opened: int
+    changed: int
+    untouched: int
+
+
+def put_many(rows: Sequence[Mapping[str, Any]], *, author: Author, now: datetime, granted: bool = False) -> Put:
+    """Open or change the envelopes of many entities, all or none; each row holds its entity and any ceilings.
+
+    In a few statements however many rows there are. A ceiling a row does not name stays as it is. Refuses what
+    `open_envelope` and `change` refuse, and an entity that is named twice.
+    """
+    keys = [(row["entity_type"], row["entity_id"]) for row in rows]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        msg = f"{twice[0]}:{twice[1]} is named twice."
+        raise errors.BudgetInvalidError(msg, pointer="/entity_id")
+    for entity_type, entity_id in keys:
+        _check_entity(entity_type, entity_id)
+    terms = [{name: value for name, value in row.items() if name not in {"entity_type", "entity_id"}} for row in rows]
+    for one in terms:
+        _check(one)
+    with signed(author, now=now), _sane("/"):
+        found = Envelope.objects.filter(
+            entity_type__in={kind for kind, _ in keys}, entity_id__in={pk for _, pk in keys}
+        )
+        existing = {(e.entity_type, e.entity_id): e for e in found.order_by("pk").select_for_update(no_key=True)}
+        grant = {"granted_at": now, "granted_by": author.who} if granted else {}
+        new = [
+            Envelope(entity_type=kind, entity_id=pk, created_at=now, **one, **grant)
+            for (kind, pk), one in zip(keys, terms, strict=True)
+            if (kind, pk) not in existing
+        ]
+        changed = [
+            _changed(existing[key], one)
+            for key, one in zip(keys, terms, strict=True)
+            if key in existing and any(getattr(existing[key], name) != value for name, value in one.items())
+        ]
+        Envelope.objects.bulk_create(new, batch_size=5_000)
+        if changed:
+            Envelope.objects.bulk_update(changed, sorted(_CHANGEABLE), batch_size=1_000)
+    return Put(len(new), len(changed), len(rows) - len(new) - len(changed))
+
+
+def _changed(envelope: Envelope, terms: Mapping[str, Any]) -> Envelope:
+    for name, value in terms.items():
+        setattr(envelope, name, value)
+    return envelope
+
+
 def get(entity_type: str, entity_id: str) -> Envelope:
     """Return the envelope of an entity; refuses one that has none."""
     envelope = Envelope.objects.filter(entity_type=entity_type, entity_id=entity_id).first()
@@ -161,6 +212,12 @@ def _locked(envelope_id: int) -> Envelope:
     if envelope is None:
         raise errors.UnknownEnvelopeError(envelope_id=envelope_id)
     return envelope
+
+
+def _check_entity(entity_type: str, entity_id: str) -> None:
+    if not 0 < len(entity_type) <= LONGEST_TYPE or not 0 < len(entity_id) <= LONGEST_ID:
+        msg = f"An entity has a type of 1 to {LONGEST_TYPE} characters and an id of 1 to {LONGEST_ID}."
+        raise errors.BudgetInvalidError(msg, pointer="/entity_type", entity=f"{entity_type}:{entity_id}"[:100])
 
 
 def _check(changes: Mapping[str, Any]) -> None:
@@ -308,15 +365,36 @@ def freeze(envelope_ids: Iterable[int], *, author: Author, now: datetime) -> int
 
 
 def unfreeze(envelope_ids: Iterable[int], *, author: Author, now: datetime) -> int:
-    """Lift a freeze, whoever set it; return how many envelopes were frozen."""
+    """Lift a freeze, whoever set it; return how many envelopes were frozen. Each is again what it was before."""
     with signed(author._replace(cause_kind=author.cause_kind or "freeze"), now=now):
-        ids = _in_order(Envelope.objects.filter(pk__in=set(envelope_ids), state=Envelope.State.FROZEN))
-        return Envelope.objects.filter(pk__in=ids, state=Envelope.State.FROZEN).update(
-            state=Envelope.State.ACTIVE, state_reason="", frozen_by_check=False, frozen_until=None
+        return lift(_in_order(Envelope.objects.filter(pk__in=set(envelope_ids), state=Envelope.State.FROZEN)))
+
+
+def lift(locked: Sequence[int]) -> int:
+    """Give frozen envelopes, locked by the caller, the state and reason they had before; return how many.
+
+    The revision of the freeze tells what that was. One that is capped again is not lifted by any market weight it
+    was given meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE resource_budgets b
+               SET state = coalesce(r.state, 'active'), state_reason = coalesce(r.reason, ''),
+                   frozen_by_check = false, frozen_until = NULL,
+                   market_weight = CASE r.state WHEN 'capped' THEN least(b.market_weight, 0) ELSE b.market_weight END
+              FROM unnest(%s::bigint[]) AS f(id) LEFT JOIN LATERAL (
+                   SELECT changes->'state'->>0 AS state, changes->'state_reason'->>0 AS reason
+                     FROM economics_revisions WHERE envelope_id = f.id AND changes->'state'->>1 = 'frozen'
+                    ORDER BY id DESC LIMIT 1) AS r ON true
+             WHERE b.id = f.id AND b.state = 'frozen'
+            """,
+            [list(locked)],
         )
+        return cursor.rowcount
 
 
-def _in_order(envelopes: Any) -> list[int]:
+def _in_order(envelopes: QuerySet[Envelope]) -> list[int]:
     """Lock these envelopes in the order of their ids."""
     return list(envelopes.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
 
