@@ -114,6 +114,8 @@ def finish(
     clear.over_reported_tokens = max(0, reported - actual_cost_tokens)
     clear.save(update_fields=["state", "slot_finished_at", "actual_cost_tokens", "cost_model", "over_reported_tokens"])
     Task.objects.filter(pk=clear.winning_task_id).update(state=Task.State.DONE, closed_at=now)
+    _capture([clear], now=now)
+    # Usage last: its lines are locked after wallets, everywhere.
     entity_type, entity_id = _entity(clear)
     metering.record_slot_remainder(
         slot_id=slot_id,
@@ -124,7 +126,6 @@ def finish(
         model=model,
         now=now,
     )
-    _capture([clear], now=now)
     return clear
 
 
