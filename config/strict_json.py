@@ -12,14 +12,16 @@ class NotJSONError(ValueError):
 def parse(raw: bytes) -> Any:
     """Return what UTF-8 JSON says, with fractions as Decimal.
 
-    Refuses NaN and infinities, a key given twice in one object, lone surrogates and endless nesting.
+    Refuses NaN and infinities, a key given twice in one object, lone surrogates, endless nesting and endless numbers.
     """
     try:
         text = raw.decode()
         data = _decoder.decode(text)
         if "\\u" in text:
             json.dumps(data, ensure_ascii=False, default=str).encode()
-    except (ValueError, RecursionError) as error:
+    except NotJSONError:
+        raise
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise NotJSONError(_reason(error)) from error
     return data
 
@@ -31,19 +33,19 @@ def _reason(error: Exception) -> str:
         return "its text is not valid Unicode."
     if isinstance(error, RecursionError):
         return "it is nested too deeply."
-    return f"{error}."
+    return "a number in it is too long."  # an integer of thousands of digits, or an exponent beyond Decimal's
 
 
 def _no_constant(name: str) -> NoReturn:
-    msg = f"{name} is not a number"
-    raise ValueError(msg)
+    msg = f"{name} is not a number."
+    raise NotJSONError(msg)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        msg = "a key is given twice in one object"
-        raise ValueError(msg)
+        msg = "a key is given twice in one object."
+        raise NotJSONError(msg)
     return data
 
 
