@@ -17,7 +17,7 @@ def fixed(name: str, *columns: str) -> pgtrigger.Trigger:
     return _refuse(name, "never changes", operation=pgtrigger.UpdateOf(*columns), condition=changed)
 
 
-def forwards(name: str, column: str, steps: Iterable[tuple[str, str]]) -> pgtrigger.Trigger:
+def forwards(name: str, column: str, steps: Iterable[tuple[object, object]]) -> pgtrigger.Trigger:
     """Refuse every change of a state column but these steps (from, to).
 
     The condition is part of the trigger, so an allowed step calls no function.

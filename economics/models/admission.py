@@ -161,16 +161,15 @@ class Alert(models.Model):
         constraints = (
             models.UniqueConstraint(
                 name="alert_once_per_window",
-                fields=["line", "window_start", "threshold"],
+                fields=["window_start", "line", "threshold"],
                 condition=Q(rearmed_at=None),
             ),
             models.CheckConstraint(name="alert_threshold_known", condition=Q(threshold__in=[50, 80, 100])),
         )
         indexes = (models.Index(name="alert_by_time", fields=["-raised_at"]),)
         triggers = (
-            laws.fixed(
-                "alert_is_fixed", "id", "line_id", "window_start", "threshold", "settled", "limit", "froze", "raised_at"
-            ),
+            laws.fixed("alert_is_fixed", "id", "line_id", "window_start", "threshold", "settled", "limit", "raised_at"),
+            laws.forwards("alert_froze_for_good", "froze", [(False, True)]),
             laws.once("alert_stays_rearmed_and_seen", "rearmed_at", "seen_at"),
         )
 

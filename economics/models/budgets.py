@@ -197,7 +197,9 @@ class Envelope(models.Model):
     frozen_by_check = models.BooleanField(
         default=False, db_default=False, help_text="Set by the daily check, which lifts it again; else by a person."
     )
-    frozen_until = models.DateTimeField(null=True, blank=True, help_text="End of the window the check froze it for.")
+    frozen_until = models.DateTimeField(
+        null=True, blank=True, help_text="End of the window the check froze it for; empty for a lifetime."
+    )
     granted_at = models.DateTimeField(null=True, blank=True, help_text="When the Senate granted it.")
     granted_by = models.TextField(blank=True, default="", db_default="")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -231,9 +233,8 @@ class Envelope(models.Model):
                 name="envelope_frozen_for_a_reason", condition=~Q(state="frozen") | ~Q(state_reason="")
             ),
             models.CheckConstraint(
-                name="envelope_freeze_of_the_check_ends",
-                condition=Q(state="frozen", frozen_by_check=True, frozen_until__isnull=False)
-                | Q(frozen_by_check=False, frozen_until=None),
+                name="envelope_only_the_check_sets_an_end",
+                condition=Q(state="frozen", frozen_by_check=True) | Q(frozen_by_check=False, frozen_until=None),
             ),
         )
         indexes = (
@@ -302,7 +303,7 @@ class Line(models.Model):
 class Counter(models.Model):
     """What stands against a line in one window: `settled` was used, `held` is reserved. Both follow other rows."""
 
-    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="counters")
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="counters", db_index=False)  # by its law
     window_start = models.DateTimeField()
     settled = models.DecimalField(max_digits=36, decimal_places=12, default=0, db_default=0)
     held = models.DecimalField(max_digits=36, decimal_places=12, default=0, db_default=0)
@@ -315,6 +316,7 @@ class Counter(models.Model):
             models.UniqueConstraint(name="counter_once_per_window", fields=["line", "window_start"]),
             models.CheckConstraint(name="counter_not_negative", condition=Q(settled__gte=0, held__gte=0)),
         )
+        indexes = (models.Index(name="counter_by_window", fields=["window_start"]),)
         triggers = (
             laws.fixed("counter_is_fixed", "id", "line_id", "window_start"),
             laws.derived("counter_follows_usage_and_reservations", "settled", "held"),
