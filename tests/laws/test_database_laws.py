@@ -17,6 +17,7 @@ from django.db import Error, connection, transaction
 from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
+from tests.laws import crimes_in_the_books
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,14 +60,6 @@ NEW: Final[dict[str, dict[str, str]]] = {
         "key": "'k'",
     },
     "economics_dailyissue": {"day": "'2030-01-01'", "amount": "0", "supply_before": "0"},
-    "resource_usage": {
-        "entity_type": "'hypothesis'",
-        "entity_id": "'h1'",
-        "resource_type": "'llm_tokens'",
-        "amount": "1",
-        "source": "'test'",
-        "event_id": "'e1'",
-    },
     "auction_pools": {"name": "'other'", "revenue_account_id": "{mint}"},
     "auction_slots": {"pool_id": "{pool}", "available_at": "now()"},
     "auction_tasks": {"id": "'t'", "wallet_id": "{rich}"},
@@ -207,18 +200,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_changes", _set("economics_dailyissue", "issue", "amount = 1")),
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
-    # Usage
-    ("usage_resource_known", _new("resource_usage", resource_type="'gold'")),
-    ("usage_amount_not_negative", _new("resource_usage", amount="-1")),
-    ("usage_amount_not_negative", _new("resource_usage", amount="'NaN'")),
-    ("usage_cost_as_its_state_says", _new("resource_usage", cost="1")),
-    ("usage_cost_as_its_state_says", _new("resource_usage", price_state="'priced'")),
-    ("usage_cost_as_its_state_says", _new("resource_usage", price_state="'priced'", cost="-1")),
-    ("usage_cost_as_its_state_says", _new("resource_usage", price_state="'priced'", cost="'NaN'")),
-    ("usage_event_once", "; ".join([_new("resource_usage")] * 2)),
-    ("usage_never_changes", "UPDATE resource_usage SET amount = amount + 1"),
-    ("usage_never_vanishes", "DELETE FROM resource_usage"),
-    ("usage_never_truncated", "TRUNCATE resource_usage"),
+    *crimes_in_the_books.CRIMES,
     # Pools
     ("auction_pools_name_key", _new(_POOL, name="'market'")),
     ("auction_pools_revenue_account_id_key", _new(_POOL, revenue_account_id="{revenue}")),
@@ -399,6 +381,7 @@ NO_CRIMES: Final = {
     "transfer_moves_balances",  # moves balances; see the test below
     "daily_issue_not_negative",  # an issue below 0 lacks its transfer, too
     "agent_id_kind_once",  # the id alone is the primary key; the pair is there to be referenced
+    *crimes_in_the_books.NO_CRIMES,
 }
 
 
@@ -413,7 +396,8 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
         world = factories.world(Decimal(1))
         house = dict(Account.objects.filter(owner_type="house").values_list("owner_id", "pk"))
         keys: dict[str, object] = {
-            **{name: row.pk for name, row in world._asdict().items()},
+            **{name: row.pk for name, row in {**world._asdict(), **world.books._asdict()}.items() if name != "books"},
+            "books_grant": world.books.grant.pk,
             "mint": house["mint"],
             "treasury": house["treasury"],
             "revenue": house["revenue:market"],
