@@ -241,3 +241,9 @@ class StalePriceListError(RefusedError):
     """The catalogue, the list or the day has changed since this was reviewed; review it again."""
 
     code = "stale_price_list"
+
+
+class MalformedBatchError(InvalidError):
+    """A batch is lines of JSON, an array of events, an object {"events": array}, or an array of CloudEvents."""
+
+    code = "malformed_batch"
