@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
@@ -22,7 +23,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS economics_incoming (
     place integer, source text, event_id text, entity_type text, entity_id text, resource_type text, amount numeric,
     input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, model text,
     tier text, provider text, artifact_type text, artifact_id text, slot_id text, reported_cost numeric,
-    created_at timestamptz, is_timed boolean
+    created_at timestamptz, is_timed boolean, agent_id text
 ) ON COMMIT DELETE ROWS
 """
 _COPY = "COPY economics_incoming FROM STDIN"
@@ -50,7 +51,7 @@ WITH kind AS MATERIALIZED (
            economics_cost(i.amount, i.input_tokens, i.output_tokens, i.cache_read_tokens, i.cache_write_tokens,
                           l.rate, l.output_rate, l.cache_read_rate, l.cache_write_rate, p.unsplit_output_share),
            l.id, l.rate, l.output_rate, coalesce(i.created_at < l.effective_from, false), i.reported_cost, i.model,
-           coalesce(k.tier_id, i.tier), i.provider, i.artifact_type, i.artifact_id, %(agent)s, i.slot_id, i.source,
+           coalesce(k.tier_id, i.tier), i.provider, i.artifact_type, i.artifact_id, i.agent_id, i.slot_id, i.source,
            i.event_id, i.created_at, %(now)s
       FROM economics_incoming i
       JOIN kind k ON (k.resource_type, k.model, k.provider) = (i.resource_type, i.model, i.provider)
@@ -59,9 +60,9 @@ WITH kind AS MATERIALIZED (
        AND (i.created_at < l.until OR l.until IS NULL)
      ORDER BY i.source, i.event_id, i.place
     ON CONFLICT (source, event_id) WHERE event_id IS NOT NULL DO NOTHING
-    RETURNING id, source, event_id, cost
+    RETURNING id, source, event_id, cost, is_first_list
 )
-SELECT i.place, n.id, n.cost, min(i.place) OVER (PARTITION BY n.id) = i.place AS is_first
+SELECT i.place, n.id, n.cost, n.is_first_list, min(i.place) OVER (PARTITION BY n.id) = i.place AS is_first
   FROM economics_incoming i JOIN new n USING (source, event_id) ORDER BY i.place
 """
 
@@ -78,17 +79,21 @@ SELECT i.place, u.id, u.cost,
 
 
 class Recorded(NamedTuple):
-    """What became of one event: its row, new or from before, and its cost in USD (None: not priced yet)."""
+    """What became of one event: its row, new or from before, and its cost in USD (None: not priced yet).
+
+    `is_first_list` is said of new rows: used before the first list of its model, and priced with that.
+    """
 
     status: str
     usage_id: int | None = None
     cost: Decimal | None = None
     code: str = ""
+    is_first_list: bool = False
 
 
 @transaction.atomic
 def record_many(
-    events: Sequence[Event], *, agent_id: str, now: datetime, namespace: str | None = None
+    events: Sequence[Event], *, agent_id: str | Sequence[str], now: datetime, namespace: str | None = None
 ) -> list[Recorded]:
     """Record up to 10,000 events, each once per (source, event id), and return what became of each, in order.
 
@@ -96,22 +101,24 @@ def record_many(
     unpriced. An event recorded before is a `duplicate`, or a `conflict` when its figures differ, and is left as it
     is; one that names a tier nobody knows is `refused`. An event without an id gets one of its own; without a time it
     is of `now`. `namespace` stands before every event's own source, so that nobody can take another's identities.
+    `agent_id` is who used it, for all events or one for each.
     """
     if len(events) > MOST_AT_ONCE:
         raise errors.BatchTooLargeError(size=len(events), most=MOST_AT_ONCE)
+    agents = repeat(agent_id, len(events)) if isinstance(agent_id, str) else agent_id
     results: list[Recorded | None] = [None] * len(events)
     for place in _of_unknown_tiers(events):
         results[place] = Recorded(REFUSED, code=errors.UnknownTierError.code)
     with connection.cursor() as cursor:
         cursor.execute(_INCOMING)
         with cursor.copy(_COPY) as copy:
-            for place, event in enumerate(events):
+            for place, (event, agent) in enumerate(zip(events, agents, strict=True)):
                 if results[place] is None:
-                    copy.write_row(_row(place, event, now, namespace))
-        cursor.execute(_RECORD, {"agent": agent_id, "now": now})
-        for place, usage_id, cost, is_first in cursor.fetchall():
+                    copy.write_row(_row(place, event, agent, now, namespace))
+        cursor.execute(_RECORD, {"now": now})
+        for place, usage_id, cost, is_first_list, is_first in cursor.fetchall():
             if is_first:
-                results[place] = Recorded(RECORDED, usage_id, cost)
+                results[place] = Recorded(RECORDED, usage_id, cost, is_first_list=is_first_list)
         known = [place for place, result in enumerate(results) if result is None]
         if known:
             cursor.execute(_KNOWN, [known])
@@ -130,13 +137,13 @@ def _of_unknown_tiers(events: Sequence[Event]) -> list[int]:
     return [place for place, event in enumerate(events) if event.tier in unknown]
 
 
-def _row(place: int, e: Event, now: datetime, namespace: str | None) -> tuple[Any, ...]:
+def _row(place: int, e: Event, agent: str, now: datetime, namespace: str | None) -> tuple[Any, ...]:
     source = e.source if namespace is None else f"{namespace}/{e.source}"
     return (
         *(place, source, e.event_id or f"given:{uuid.uuid4()}", e.entity_type, e.entity_id),
         *(e.resource_type, e.amount, e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_write_tokens),
         *(e.model, e.tier, e.provider, e.artifact_type, e.artifact_id, e.slot_id, e.reported_cost),
-        *(e.created_at or now, e.created_at is not None),
+        *(e.created_at or now, e.created_at is not None, agent),
     )
 
 
