@@ -5,9 +5,7 @@ from typing import Any, Final
 
 _PREFIX: Final = "gen_ai."
 
-# The present name first, then those older instrumentations still send. Which model: the response names the one that
-# did the work and is on the bill ("gpt-4o-2024-08-06"); the request may name a deployment or a router's alias, which
-# no price list knows. It is asked only where the response names none.
+# The present name first, then those older instrumentations still send; of the two models, that of the response.
 _NAMES: Final = {
     "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
@@ -31,7 +29,7 @@ _BESIDE: Final = (
 )
 OPERATION: Final = "gen_ai.operation.name"
 # What these use is the sum of calls that report themselves.
-SUMS: Final = frozenset({"invoke_agent", "invoke_workflow"})
+SUMS: Final = ("invoke_agent", "invoke_workflow")
 
 
 def speaks(data: Mapping[str, Any]) -> bool:
@@ -43,7 +41,9 @@ def translated(data: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[
     """Return a call's values under our names, and for each of ours the attribute it stands in.
 
     Attributes that say nothing about usage are left out. Where only one of the two token counts was sent the other
-    is 0: embeddings have no output.
+    is 0: embeddings have no output. The model is the one the response names: it did the work and stands on the bill
+    and in price lists ("gpt-4o-2024-08-06"), while a request may name a deployment or a router's alias. The request's
+    stands in only where the response names none, and is left out otherwise.
     """
     values = {name: data[name] for name in _BESIDE if name in data}
     origins = {"amount": _NAMES["input_tokens"][0], **{name: candidates[0] for name, candidates in _NAMES.items()}}

@@ -247,7 +247,7 @@ def test_sums_of_calls_are_refused(operation: str) -> None:
         ({"gen_ai.usage.output_tokens": -1}, "negative", "gen_ai.usage.output_tokens"),
         ({"gen_ai.usage.input_tokens": Decimal("1.5")}, "not_whole", "gen_ai.usage.input_tokens"),
         ({"gen_ai.usage.input_tokens": 50}, "cache_exceeds_input", "gen_ai.usage.cache_read.input_tokens"),
-        ({"gen_ai.response.model": 5}, "not_text", "gen_ai.response.model"),
+        ({"gen_ai.operation.name": [], "gen_ai.response.model": 5}, "not_text", "gen_ai.response.model"),
     ],
 )
 def test_a_fault_of_a_call_names_the_attribute(changes: dict[str, Any], code: str, name: str) -> None:
