@@ -2,24 +2,33 @@
 
 from django.db import migrations
 
-# Labels of windows. Local midnight that a clock change skips or repeats has one label all the same, so every moment
-# of a local day, week or month carries the same one.
+# A window begins at the first moment of its first local day and ends where the next one begins. Of a local midnight
+# that clocks come by twice PostgreSQL takes the later one; all that is known turn back by an hour at most.
 WINDOWS = """
+CREATE FUNCTION economics_first_moment(in_midnight timestamp, in_zone text)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT least(in_midnight AT TIME ZONE in_zone,
+             ((in_midnight - interval '1 hour') AT TIME ZONE in_zone AT TIME ZONE 'UTC' + interval '1 hour')
+             AT TIME ZONE 'UTC')
+$$;
 CREATE FUNCTION economics_window_start(in_kind text, in_at timestamptz, in_zone text, in_week smallint)
 RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE in_kind
-    WHEN 'day' THEN date_trunc('day', in_at AT TIME ZONE in_zone) AT TIME ZONE in_zone
-    WHEN 'week' THEN (date_trunc('day', in_at AT TIME ZONE in_zone) - interval '1 day'
-                      * ((extract(isodow FROM in_at AT TIME ZONE in_zone)::int - in_week + 7) % 7)) AT TIME ZONE in_zone
-    WHEN 'month' THEN date_trunc('month', in_at AT TIME ZONE in_zone) AT TIME ZONE in_zone
+    WHEN 'day' THEN economics_first_moment(date_trunc('day', in_at AT TIME ZONE in_zone), in_zone)
+    WHEN 'week' THEN economics_first_moment(
+        date_trunc('day', in_at AT TIME ZONE in_zone)
+        - interval '1 day' * ((extract(isodow FROM in_at AT TIME ZONE in_zone)::int - in_week + 7) % 7), in_zone)
+    WHEN 'month' THEN economics_first_moment(date_trunc('month', in_at AT TIME ZONE in_zone), in_zone)
     ELSE timestamptz '1970-01-01 00:00:00+00' END
 $$;
 CREATE FUNCTION economics_window_end(in_kind text, in_start timestamptz, in_zone text)
 RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE in_kind
-    WHEN 'day' THEN (date_trunc('day', in_start AT TIME ZONE in_zone) + interval '1 day') AT TIME ZONE in_zone
-    WHEN 'week' THEN (date_trunc('day', in_start AT TIME ZONE in_zone) + interval '7 days') AT TIME ZONE in_zone
-    WHEN 'month' THEN (date_trunc('month', in_start AT TIME ZONE in_zone) + interval '1 month') AT TIME ZONE in_zone END
+    WHEN 'day' THEN economics_first_moment(date_trunc('day', in_start AT TIME ZONE in_zone) + interval '1 day', in_zone)
+    WHEN 'week' THEN economics_first_moment(
+        date_trunc('day', in_start AT TIME ZONE in_zone) + interval '7 days', in_zone)
+    WHEN 'month' THEN economics_first_moment(
+        date_trunc('month', in_start AT TIME ZONE in_zone) + interval '1 month', in_zone) END
 $$;
 CREATE FUNCTION economics_qualifier(in_resource text, in_tier text, in_provider text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -29,7 +38,7 @@ CREATE FUNCTION economics_limit(in_resource text, in_base numeric, in_weight num
                                 in_start timestamptz, in_end timestamptz)
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE in_resource
-    WHEN 'usd' THEN in_base
+    WHEN 'usd' THEN in_base + in_granted
     WHEN 'storage_gb_hours'
         THEN floor(in_base * (extract(epoch FROM in_end - in_start) / 3600) * (1 + in_weight)) + in_granted
     ELSE floor(in_base * (1 + in_weight)) + in_granted END
@@ -197,21 +206,20 @@ CREATE TRIGGER reservation_is_released AFTER UPDATE ON economics_reservations
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION economics_count_reservations();
 """
 
-# What lines are to hold, made from the rows. `in_since` NULL: from the beginning of time.
+# What lines are to hold, made from days of usage and from open reservations: every window is made of whole days.
 SEEDING = """
-CREATE FUNCTION economics_seed(in_lines bigint[], in_since timestamptz) RETURNS void
-LANGUAGE sql SET enable_seqscan = off AS $$
+CREATE FUNCTION economics_seed(in_lines bigint[]) RETURNS void LANGUAGE sql SET enable_seqscan = off AS $$
 INSERT INTO economics_counters (line_id, window_start, settled, held)
 SELECT line, starts, sum(settled), sum(held)
-  FROM (SELECT l.id AS line, u.amount AS settled, 0 AS held,
-               economics_window_start(l.window_kind, u.created_at, p.zone, p.week_starts_on) AS starts
+  FROM (SELECT l.id AS line, d.amount AS settled, 0 AS held,
+               economics_window_start(l.window_kind, economics_first_moment(d.day, p.zone), p.zone, p.week_starts_on)
+               AS starts
           FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id
           JOIN economics_policy p ON p.id = 1
           JOIN resource_budgets b ON b.id = l.envelope_id
-          JOIN resource_usage u ON u.entity_type = b.entity_type AND u.entity_id = b.entity_id
-           AND u.resource_type = l.resource_type
-           AND l.qualifier IN ('', economics_qualifier(u.resource_type, u.tier, u.provider))
-           AND u.created_at >= coalesce(in_since, '-infinity')
+          JOIN economics_usage_days d ON d.entity_type = b.entity_type AND d.entity_id = b.entity_id
+           AND d.resource_type = l.resource_type
+           AND l.qualifier IN ('', economics_qualifier(d.resource_type, d.tier, d.provider))
         UNION ALL
         SELECT l.id, 0, r.amount, economics_window_start(l.window_kind, r.reserved_at, p.zone, p.week_starts_on)
           FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id
@@ -219,20 +227,28 @@ SELECT line, starts, sum(settled), sum(held)
           JOIN economics_reservations r ON r.envelope_id = l.envelope_id AND r.state = 'open'
            AND r.resource_type = l.resource_type
            AND l.qualifier IN ('', economics_qualifier(r.resource_type, r.tier, r.provider))
-           AND r.reserved_at >= coalesce(in_since, '-infinity')
         UNION ALL
-        SELECT l.id, u.cost, 0, economics_window_start(l.window_kind, u.created_at, p.zone, p.week_starts_on)
+        SELECT l.id, d.cost, 0,
+               economics_window_start(l.window_kind, economics_first_moment(d.day, p.zone), p.zone, p.week_starts_on)
           FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id AND l.envelope_id IS NULL
           JOIN economics_policy p ON p.id = 1
-          JOIN resource_usage u ON u.cost <> 0 AND u.created_at >= coalesce(in_since, '-infinity')
+          JOIN economics_usage_days d ON d.cost <> 0
         UNION ALL
         SELECT l.id, 0, r.usd, economics_window_start(l.window_kind, r.reserved_at, p.zone, p.week_starts_on)
           FROM unnest(in_lines) AS asked(id) JOIN economics_lines l ON l.id = asked.id AND l.envelope_id IS NULL
           JOIN economics_policy p ON p.id = 1
-          JOIN economics_reservations r ON r.state = 'open' AND r.reserved_at >= coalesce(in_since, '-infinity')
+          JOIN economics_reservations r ON r.state = 'open'
        ) AS counted
  GROUP BY line, starts
     ON CONFLICT (line_id, window_start) DO NOTHING
+$$;
+
+CREATE FUNCTION economics_seed_days() RETURNS void LANGUAGE sql AS $$
+INSERT INTO economics_usage_days (day, entity_type, entity_id, resource_type, tier, provider, agent_id, amount, cost,
+                                  unpriced_amount, events)
+SELECT (u.created_at AT TIME ZONE p.zone)::date, entity_type, entity_id, resource_type, tier, provider, agent_id,
+       sum(amount), sum(coalesce(cost, 0)), sum(CASE WHEN cost IS NULL THEN amount ELSE 0 END), count(*)
+  FROM resource_usage u JOIN economics_policy p ON p.id = 1 GROUP BY 1, 2, 3, 4, 5, 6, 7
 $$;
 
 CREATE FUNCTION economics_open_lines() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -242,7 +258,7 @@ BEGIN
     SELECT array_agg(id) INTO made FROM inserted;
     IF made IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(7302, 0);
-        PERFORM economics_seed(made, NULL);
+        PERFORM economics_seed(made);
     END IF;
     RETURN NULL;
 END
@@ -253,7 +269,7 @@ CREATE TRIGGER line_counts_what_was_before AFTER INSERT ON economics_lines
 CREATE FUNCTION economics_follow_policy() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moment timestamptz := coalesce(nullif(current_setting('economy.now', true), '')::timestamptz, clock_timestamp());
-    since timestamptz;
+    kinds text[] := CASE WHEN TG_OP = 'UPDATE' AND NEW.zone = OLD.zone THEN '{week}' ELSE '{day,week,month}' END;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO economics_lines (envelope_id, resource_type, window_kind, base, is_named)
@@ -266,16 +282,37 @@ BEGIN
     IF (OLD.zone, OLD.week_starts_on) IS NOT DISTINCT FROM (NEW.zone, NEW.week_starts_on) THEN
         RETURN NULL;
     END IF;
-    -- The calendar moves: all windows that are live now, or that an open reservation stands in, are counted anew.
+    -- The calendar moves: whatever has a date in it is counted anew, the past as well.
     PERFORM pg_advisory_xact_lock(7302, 0);
-    SELECT min(starts) INTO since
-      FROM (SELECT moment AS at UNION ALL SELECT min(reserved_at) FROM economics_reservations WHERE state = 'open') AS m,
-           unnest(ARRAY['day', 'week', 'month']) AS kind,
-           LATERAL (VALUES (economics_window_start(kind, m.at, OLD.zone, OLD.week_starts_on)),
-                           (economics_window_start(kind, m.at, NEW.zone, NEW.week_starts_on))) AS w(starts);
-    DELETE FROM economics_counters c USING economics_lines l
-     WHERE l.id = c.line_id AND l.window_kind <> 'lifetime' AND c.window_start >= since;
-    PERFORM economics_seed(array_agg(id), since) FROM economics_lines WHERE window_kind <> 'lifetime';
+    DELETE FROM economics_counters c USING economics_lines l WHERE l.id = c.line_id AND l.window_kind = ANY(kinds);
+    IF NEW.zone <> OLD.zone THEN
+        DELETE FROM economics_usage_days;
+        PERFORM economics_seed_days();
+    END IF;
+    PERFORM economics_seed(array_agg(id)) FROM economics_lines WHERE window_kind = ANY(kinds);
+    -- Grants keep their local dates: each that is not over ends, and one for the same days takes its place.
+    WITH moved AS (
+        SELECT g.id, economics_window_start(l.window_kind, f.at, NEW.zone, NEW.week_starts_on) AS first_window,
+               economics_window_start(l.window_kind, t.at, NEW.zone, NEW.week_starts_on) AS last_window,
+               greatest(economics_window_end(l.window_kind, g.last_window, OLD.zone),
+                        economics_window_end(
+                            l.window_kind, economics_window_start(l.window_kind, t.at, NEW.zone, NEW.week_starts_on),
+                            NEW.zone)) AS until
+          FROM economics_grants g JOIN economics_lines l ON l.id = g.line_id AND l.window_kind = ANY(kinds)
+         CROSS JOIN LATERAL (SELECT economics_first_moment(date_trunc('day', g.first_window AT TIME ZONE OLD.zone),
+                                                           NEW.zone)) AS f(at)
+         CROSS JOIN LATERAL (SELECT economics_first_moment(date_trunc('day', g.last_window AT TIME ZONE OLD.zone),
+                                                           NEW.zone)) AS t(at)
+         WHERE g.ended_at IS NULL
+    ), ended AS (
+        UPDATE economics_grants g SET ended_at = moment FROM moved m
+         WHERE g.id = m.id AND m.until > moment AND (g.first_window, g.last_window) IS DISTINCT FROM (m.first_window, m.last_window)
+        RETURNING g.*, m.first_window AS new_first, m.last_window AS new_last
+    )
+    INSERT INTO economics_grants (line_id, amount, first_window, last_window, reason, granted_by, cause_kind, cause_id,
+                                  created_at)
+    SELECT line_id, amount, new_first, new_last, reason, granted_by, cause_kind, cause_id, moment
+      FROM ended ORDER BY id;
     RETURN NULL;
 END
 $$;
@@ -390,7 +427,7 @@ CREATE TRIGGER grant_end_is_revised AFTER UPDATE OF ended_at ON economics_grants
     WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL) EXECUTE FUNCTION economics_revise_grant();
 """
 
-# Usage from before days were kept.
+# Usage from before days were kept, when there was no policy yet, either.
 DAYS = """
 INSERT INTO economics_usage_days (day, entity_type, entity_id, resource_type, tier, provider, agent_id, amount, cost,
                                   unpriced_amount, events)
@@ -413,9 +450,9 @@ DROP TRIGGER reservation_is_held ON economics_reservations;
 DROP TRIGGER usage_price_is_counted ON resource_usage;
 DROP TRIGGER usage_is_counted ON resource_usage;
 DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes,
-    economics_revise, economics_follow_policy, economics_open_lines, economics_seed, economics_count_reservations,
-    economics_count_prices, economics_count_usage, economics_move, economics_standing, economics_limit,
-    economics_qualifier, economics_window_end, economics_window_start;
+    economics_revise, economics_follow_policy, economics_open_lines, economics_seed_days, economics_seed,
+    economics_count_reservations, economics_count_prices, economics_count_usage, economics_move, economics_standing,
+    economics_limit, economics_qualifier, economics_window_end, economics_window_start, economics_first_moment;
 """
 
 

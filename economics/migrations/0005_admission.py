@@ -204,6 +204,11 @@ BEGIN
             WHEN 'llm_tokens' THEN (SELECT name FROM economics_model(reservation.model))
             WHEN 'api_calls' THEN reservation.provider ELSE '' END,
         reservation.reserved_at);
+    -- First what was held goes: it locks every counter of the reservation, and days of usage come after counters.
+    UPDATE economics_reservations
+       SET state = 'settled', closed_at = in_now,
+           settled_late = reservation.state = 'expired' OR reservation.expires_at <= in_now
+     WHERE id = in_id;
     -- The moment of use is that of the reservation: it was admitted in those windows and counts there.
     INSERT INTO resource_usage (
         entity_type, entity_id, resource_type, amount, input_tokens, output_tokens, cache_read_tokens,
@@ -219,10 +224,6 @@ BEGIN
         reservation.agent_id, reservation.slot_id, in_id, 'reservation', 'reservation:' || in_id,
         reservation.reserved_at, in_now)
     RETURNING id, amount INTO usage_id, settled_amount;
-    UPDATE economics_reservations
-       SET state = 'settled', closed_at = in_now,
-           settled_late = reservation.state = 'expired' OR reservation.expires_at <= in_now
-     WHERE id = in_id;
 END
 $$
 """
