@@ -151,10 +151,10 @@ def rate_fault(rate: Decimal) -> str:
     return f"A price has at most {DECIMALS} decimals." if rate != rate.quantize(_STEP) else ""
 
 
-def lock_prices() -> None:
-    """Be the only one who writes prices until the transaction ends; whoever reads them goes on."""
+def lock() -> None:
+    """Be the only one who writes models and prices until the transaction ends; whoever reads them goes on."""
     with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE economics_prices IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("LOCK TABLE economics_models, economics_prices IN SHARE ROW EXCLUSIVE MODE")
 
 
 @transaction.atomic
@@ -180,9 +180,9 @@ def set_price(  # noqa: PLR0913 - a price has this many terms
     if len(source) > LONGEST_SOURCE:
         msg = f"A source has at most {LONGEST_SOURCE} characters."
         raise errors.InvalidPriceError(msg, pointer="/source")
+    lock()
     if resource_type == Usage.Resource.LLM_TOKENS:
         name = _priced_model(name, tier=tier, provider=provider, now=now)
-    lock_prices()
     standing = Price.objects.filter(
         resource_type=resource_type, name=name, effective_from=effective_from, withdrawn_at=None
     ).first()

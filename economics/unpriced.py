@@ -28,19 +28,21 @@ WITH RECURSIVE kind AS (
 )
 """
 
+_LISTED: Final = f"{_KINDS} SELECT resource_type, model, provider FROM known WHERE has_price"  # noqa: S608 - constants
+
 # Nobody waits: a row that somebody else is pricing or correcting is left to the next call.
-_LOCK: Final = (
-    _KINDS
-    + """
-SELECT u.id FROM known JOIN resource_usage u
-    ON (u.resource_type, u.model, u.provider) = (known.resource_type, known.model, known.provider)
- WHERE known.has_price AND u.cost IS NULL
-   AND (u.corrects_id IS NULL
-        OR EXISTS (SELECT FROM resource_usage o
-                    WHERE o.id = u.corrects_id AND o.created_at = u.created_at AND o.cost IS NOT NULL))
- LIMIT %s FOR NO KEY UPDATE OF u SKIP LOCKED
+_LOCK: Final = """
+SELECT due.id, due.corrects_id
+  FROM unnest(%s::text[], %s::text[], %s::text[]) AS kind(resource_type, model, provider) CROSS JOIN LATERAL (
+       SELECT u.id, u.corrects_id FROM resource_usage u
+        WHERE u.cost IS NULL
+          AND (u.resource_type, u.model, u.provider) = (kind.resource_type, kind.model, kind.provider)
+          AND (u.corrects_id IS NULL
+               OR (SELECT o.cost IS NOT NULL FROM resource_usage o
+                    WHERE o.id = u.corrects_id AND o.created_at = u.created_at))
+        FOR NO KEY UPDATE OF u SKIP LOCKED) AS due
+ LIMIT %s
 """
-)
 
 # A row takes its corrections along: they are priced with it or not at all. Theirs is the share of its cost that they
 # take back, rounded so that all of them together take back all of it. One that is not of its row's time (the rules
@@ -62,10 +64,9 @@ WITH own AS (
     SELECT * FROM own WHERE cost >= 0 AND cost < 10::numeric ^ 18
 ), corrected AS (
     SELECT id, amount, created_at, price_id, rate, output_rate, is_first_list, cost FROM sound
-    UNION
-    SELECT o.id, o.amount, o.created_at, o.price_id, o.rate, o.output_rate, o.is_first_list, o.cost
-      FROM resource_usage c JOIN resource_usage o ON o.id = c.corrects_id
-     WHERE c.id = ANY(%(ids)s) AND o.cost IS NOT NULL
+    UNION ALL
+    SELECT id, amount, created_at, price_id, rate, output_rate, is_first_list, cost FROM resource_usage
+     WHERE id = ANY(%(corrected)s) AND cost IS NOT NULL
 ), share AS (
     SELECT c.id, o.price_id, o.rate, o.output_rate, o.is_first_list, c.cost AS standing,
            round(o.cost * sum(c.amount) OVER taken / nullif(o.amount, 0), 12)
@@ -129,10 +130,13 @@ def price_unpriced(*, now: datetime, limit: int = 10_000) -> int:  # noqa: ARG00
     is locked before it is read again, and none that is locked is waited for.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [limit])
-        ids = [pk for (pk,) in cursor.fetchall()]
-        if not ids:
+        cursor.execute(_LISTED)
+        kinds = cursor.fetchall()
+        if not kinds:
             return 0
-        cursor.execute(_PRICE, {"ids": ids})
+        cursor.execute(_LOCK, [*map(list, zip(*kinds, strict=True)), limit])
+        due = dict(cursor.fetchall())
+        corrected = {pk for pk in due.values() if pk is not None}
+        cursor.execute(_PRICE, {"ids": list(due), "corrected": list(corrected)})
         priced: int = cursor.rowcount
     return priced

@@ -228,7 +228,7 @@ def test_a_price_of_an_unknown_model_needs_a_tier_to_add_it_to() -> None:
         (("1",), {"resource_type": "cpu_seconds", "name": "host"}, "/name"),
     ],
 )
-def test_what_cannot_be_a_price_is_refused(rates: tuple[str | None, ...], terms: dict[str, str], pointer: str) -> None:
+def test_what_cannot_be_a_price_is_refused(rates: tuple[str | None, ...], terms: dict[str, Any], pointer: str) -> None:
     factories.model(rate=None)
     with refused(errors.InvalidPriceError) as refusal:
         _set(*rates, **terms)

@@ -42,8 +42,12 @@ def _correct(usage: Usage, amount: int | None = None) -> Usage:
 
 
 def _costs(*rows: Usage) -> list[str | None]:
-    found = dict(Usage.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", "cost"))
-    return [None if found[row.pk] is None else f"{found[row.pk].normalize():f}" for row in rows]
+    found = {usage.pk: usage.cost for usage in Usage.objects.filter(pk__in=[row.pk for row in rows])}
+    return [None if (cost := found[row.pk]) is None else f"{cost.normalize():f}" for row in rows]
+
+
+def _exact(*numbers: int) -> tuple[Decimal, ...]:
+    return tuple(Decimal(number) for number in numbers)
 
 
 def test_nothing_is_priced_before_there_is_a_list() -> None:
@@ -56,7 +60,7 @@ def test_a_row_gets_its_cost_with_rates_and_list_once() -> None:
     price = _list()
     assert [unpriced.price_unpriced(now=NOON) for _ in range(2)] == [1, 0]
     usage.refresh_from_db()
-    assert (usage.cost, usage.price_id, usage.rate, usage.output_rate) == (18, price.pk, 1, 3)
+    assert (usage.cost, usage.price_id, usage.rate, usage.output_rate) == (*_exact(18), price.pk, *_exact(1, 3))
     assert (usage.is_first_list, usage.price_state) == (False, "priced")
 
 
@@ -127,7 +131,7 @@ def test_corrections_are_priced_with_the_row_they_correct() -> None:
     price = _list()
     assert unpriced.price_unpriced(now=NOON) == 3
     assert _costs(usage, *contras) == ["130", "-39", "-26"]
-    assert list(Usage.objects.values_list("price_id", "rate", "output_rate").distinct()) == [(price.pk, 1, 3)]
+    assert list(Usage.objects.values_list("price_id", "rate", "output_rate").distinct()) == [(price.pk, *_exact(1, 3))]
 
 
 def test_a_row_taken_back_in_parts_comes_to_nothing() -> None:
@@ -182,7 +186,7 @@ def test_fleet_and_days_count_what_is_priced_late() -> None:
     fleet = Counter.objects.filter(line=Line.objects.get(envelope=None)).order_by("window_start")
     assert [counter.settled for counter in fleet] == [78, 13]
     days = UsageDay.objects.order_by("day").values_list("amount", "cost", "unpriced_amount")
-    assert list(days) == [(60, 78, 0), (10, 13, 0)]
+    assert list(days) == [_exact(60, 78, 0), _exact(10, 13, 0)]
 
 
 # The queue as people see it
@@ -202,10 +206,10 @@ def test_the_queue_shows_each_kind_with_what_is_missing() -> None:
                VALUES ('h', 'h', 'llm_tokens', 4, 'listed-1')"""
         )
     assert [row[:7] for row in unpriced.queue()] == [
-        ("llm_tokens", "deep/known-1", "", "known-1", False, 3, 15),
-        ("cpu_seconds", "", "", None, False, 1, 1),
-        ("llm_tokens", "new-1", "acme", None, False, 1, 7),
-        ("llm_tokens", "listed-1", "", "listed-1", True, 1, 4),
+        ("llm_tokens", "deep/known-1", "", "known-1", False, 3, Decimal(15)),
+        ("cpu_seconds", "", "", None, False, 1, Decimal(1)),
+        ("llm_tokens", "new-1", "acme", None, False, 1, Decimal(7)),
+        ("llm_tokens", "listed-1", "", "listed-1", True, 1, Decimal(4)),
     ]
     assert unpriced.queue()[0][7:] == (NOON, NOON + 2 * DAY)
     assert len(unpriced.queue(most=2)) == 2
