@@ -247,3 +247,9 @@ class MalformedBatchError(InvalidError):
     """A batch is lines of JSON, an array of events, an object {"events": array}, or an array of CloudEvents."""
 
     code = "malformed_batch"
+
+
+class UnreadableFileError(InvalidError):
+    """The file is not of the form it should be; the message says where and why."""
+
+    code = "unreadable_file"

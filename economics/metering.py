@@ -15,6 +15,7 @@ from economics.events import Event
 from economics.models import Tier, Usage
 
 MOST_AT_ONCE: Final = 10_000
+OWN_SOURCES: Final = frozenset({"auction", "correction", "reservation"})  # of the events the house itself records
 RECORDED, DUPLICATE, CONFLICT, REFUSED = "recorded", "duplicate", "conflict", "refused"
 
 # One per connection; its rows are gone when the transaction ends.
