@@ -3,12 +3,15 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from auction import contract
+
 
 class AuctionConfig(AppConfig):
     """The compute auction."""
 
     name = "auction"
     verbose_name = "Auction"
+    contract = contract.TABLES
 
     def ready(self) -> None:
         """Make the default pool after every migrate: a flushed or new database has none."""

@@ -3,12 +3,15 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from economics import contract
+
 
 class EconomicsConfig(AppConfig):
     """Money and usage."""
 
     name = "economics"
     verbose_name = "Books"
+    contract = contract.TABLES
 
     def ready(self) -> None:
         """Make the house's fixtures after every migrate: a flushed or new database has no others."""

@@ -1,0 +1,196 @@
+"""The proof that tables are as their contract says: from PostgreSQL's catalogue and rows, not from Django's models."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from django.apps import apps
+from django.db import connection, transaction
+
+from config import mirrors, pg_catalog
+from config.contract import Column, Difference, Index, Need, Table
+
+_TABLES = {"table", "partitioned table"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was looked at in one table, and where it differs."""
+
+    table: str
+    kind: str  # "missing" when there is none
+    rows: int | None  # None: nobody has counted or analysed it
+    rows_exact: bool  # counted, not estimated
+    columns: int
+    indexes: int
+    mirrors: int  # whose rows were read
+    also_given: tuple[str, ...]
+    differences: list[Difference]
+
+
+def of_all_apps() -> list[Table]:
+    """Return the parts of all installed apps, sorted by table."""
+    parts: Iterator[Table] = chain.from_iterable(getattr(app, "contract", ()) for app in apps.get_app_configs())
+    return sorted(parts, key=lambda table: table.name)
+
+
+@transaction.atomic(durable=True)
+def verify(
+    tables: Sequence[Table], *, rows: bool = True, watched: pg_catalog.Watched = pg_catalog.unwatched
+) -> list[Checked]:
+    """Compare the database with the contract, in one read-only snapshot; with `rows`, each row of mirrors is read.
+
+    `watched` gets the spans of a table that are about to be read and hands them on: it may show how far that is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    return verify_here(tables, rows=rows, watched=watched)
+
+
+def verify_here(
+    tables: Sequence[Table], *, rows: bool = True, watched: pg_catalog.Watched = pg_catalog.unwatched
+) -> list[Checked]:
+    """Do the same as seen by the caller's own transaction."""
+    return [_verify_table(table, rows=rows, watched=watched) for table in tables]
+
+
+def _verify_table(table: Table, *, rows: bool, watched: pg_catalog.Watched) -> Checked:
+    found = pg_catalog.relation(table.name)
+    if found is None or found.kind not in _TABLES:
+        kind = found.kind if found else "missing"
+        return Checked(table.name, kind, None, False, 0, 0, 0, (), [_no_table(table.name, kind)])  # noqa: FBT003
+    differences = [*_storage(table, found), *_undefaulted(table, found)]
+    for column in table.columns:
+        differences += _column(table, column, found)
+    for index in table.indexes:
+        differences += _index(table, index, found)
+    count, read = found.rows, mirrors.comparable(table, found) if rows and found.readable else []
+    if read:
+        sources = {column.name: column.of for column in read}
+        count, standing = pg_catalog.mirror_rows(table.name, found, sources, watched)
+        for column in read:
+            differences += mirrors.drift(table, column, standing[column.name])
+    return Checked(
+        table.name,
+        found.kind,
+        count,
+        rows_exact=bool(read),
+        columns=len(table.columns),
+        indexes=len(table.indexes),
+        mirrors=len(read),
+        also_given=table.also_given,
+        differences=differences,
+    )
+
+
+def _no_table(name: str, kind: str) -> Difference:
+    """Say that there is no such table, or something else of its name."""
+    if kind != "missing":
+        remedy = f"Rename the {kind} and run manage.py migrate: laws, defaults and indexes need a table."
+        return Difference("not_a_table", name, "a table", f"a {kind}", remedy)
+    if schemas := pg_catalog.elsewhere(name):
+        remedy = f"Put it on the role's path: ALTER ROLE … SET search_path = {schemas[0]}, public"
+        return Difference("missing_table", name, "a table", f"one only in schema {', '.join(schemas)}", remedy)
+    return Difference("missing_table", name, "a table", "none", "Run manage.py migrate, which creates it.")
+
+
+def _storage(table: Table, found: pg_catalog.Relation) -> Iterator[Difference]:
+    """Check that rows outlive a crash and that this role sees them all."""
+    name = table.name
+    if found.unlogged:
+        yield Difference("unlogged", name, "a logged table", "an unlogged one", f"ALTER TABLE {name} SET LOGGED")
+    if not found.readable:
+        yield Difference("unreadable", name, "SELECT granted", "no right to", f"GRANT SELECT ON {name} TO this role")
+    if found.row_security:
+        remedy = "ALTER ROLE … BYPASSRLS, for what a policy hides would be counted by nobody."
+        yield Difference("row_security", name, "all rows seen", "row security in force for this role", remedy)
+
+
+def _column(table: Table, column: Column, found: pg_catalog.Relation) -> Iterator[Difference]:
+    """Check one column: there, of its type, given, defaulted or null as promised, and if a mirror, kept."""
+    subject, expected = f"{table.name}.{column.name}", column.type.value[0]
+    attribute = found.columns.get(column.name)
+    if attribute is None:
+        kept = f" GENERATED ALWAYS AS ({column.source}) STORED" if column.of else ""
+        remedy = f"ALTER TABLE {table.name} ADD COLUMN {column.name} {expected}{kept}"
+        yield Difference("missing_column", subject, f"a column of type {expected}", "none", remedy)
+        return
+    if attribute.type not in column.type.value:
+        remedy = f"ALTER TABLE {table.name} ALTER COLUMN {column.name} TYPE {expected}"
+        yield Difference("wrong_type", subject, " or ".join(column.type.value), attribute.shown, remedy)
+    if column.of:
+        yield from mirrors.kept(table, column, found)
+    else:
+        yield from _need(table, column, attribute)
+
+
+def _need(table: Table, column: Column, found: pg_catalog.Attribute) -> Iterator[Difference]:
+    """Check whether a writer may or must give the column."""
+    subject, expected = f"{table.name}.{column.name}", column.need.value
+    alter = f"ALTER TABLE {table.name} ALTER COLUMN {column.name}"
+    if found.generated_from is not None:
+        remedy = f"{alter} DROP EXPRESSION"
+        yield Difference("generated", subject, "a column to write", f"one made of {found.generated_from}", remedy)
+        return
+    if column.need in {Need.GIVEN, Need.DEFAULTED} and not found.not_null:
+        yield Difference("null_allowed", subject, expected, "NULL allowed", f"{alter} SET NOT NULL")
+    if column.need is Need.NULLABLE and found.not_null:
+        yield Difference("null_refused", subject, expected, "NOT NULL", f"{alter} DROP NOT NULL")
+    lacks = column.need is Need.DEFAULTED or (column.need is Need.OPTIONAL and found.not_null)
+    if lacks and not found.has_default:
+        yield Difference("no_default", subject, expected, "no default", f"{alter} SET DEFAULT …")
+
+
+def _undefaulted(table: Table, found: pg_catalog.Relation) -> Iterator[Difference]:
+    """Check that writers need not know the columns beyond the contract."""
+    known = {column.name for column in table.columns} | set(table.also_given)
+    for attribute in found.columns.values():
+        if attribute.name not in known and attribute.not_null and not attribute.has_default:
+            yield Difference(
+                "no_default",
+                f"{table.name}.{attribute.name}",
+                "a default, for writers who do not know this column",
+                "NOT NULL without one",
+                f"ALTER TABLE {table.name} ALTER COLUMN {attribute.name} SET DEFAULT …",
+            )
+
+
+def _index(table: Table, index: Index, found: pg_catalog.Relation) -> Iterator[Difference]:
+    """Check that an index serves; what comes near is shown with the reason why it does not count."""
+    if any(_serves(index, candidate) for candidate in found.indexes):
+        return
+    leading = {name for name, _descending in index.keys}
+    near = [
+        f"{candidate.definition} ({_shortcoming(index, candidate)})"
+        for candidate in found.indexes
+        if candidate.keys[0][0] in leading
+    ]
+    columns, unique = ", ".join(index.columns), "UNIQUE " if index.unique else ""
+    # PostgreSQL builds an index on a partitioned table only under its lock.
+    concurrently = "" if found.kind == "partitioned table" else "CONCURRENTLY "
+    yield Difference(
+        "missing_unique" if index.unique else "missing_index",
+        f"{table.name} ({columns})",
+        f"{'a unique' if index.unique else 'an'} index over all rows",
+        f"none; near it {'; '.join(near)}" if near else "none",
+        f"CREATE {unique}INDEX {concurrently}ON {table.name} ({columns})",
+    )
+
+
+def _serves(index: Index, found: pg_catalog.Index) -> bool:
+    """Return whether an index that exists does what the promised one would."""
+    if not (found.valid and found.plain and found.unique >= index.unique):
+        return False
+    if index.unique:
+        return sorted(index.keys) == sorted((name or "", False) for name, _descending in found.keys)
+    leading = found.keys[: len(index.keys)]
+    return leading in (index.keys, [(name, not descending) for name, descending in index.keys])
+
+
+def _shortcoming(index: Index, found: pg_catalog.Index) -> str:
+    """Return why an index does not count."""
+    if not found.valid:
+        return "invalid: its build did not end; drop it"
+    if not found.plain:
+        return "not over all rows, or not in the order of the type"
+    return "not unique" if index.unique and not found.unique else "other columns or directions"
