@@ -273,6 +273,28 @@ def record(of: Envelope, tokens: int | Decimal = 100, *, at: datetime = NOON, **
     return metering.record(event(of, tokens, at=at, **terms), agent_id="reporter", now=at)
 
 
+class Figures(NamedTuple):
+    """Where a line stands, in numbers that compare with whole ones."""
+
+    limit: Any
+    settled: Any
+    held: Any
+    remaining: Any
+
+
+def figures(
+    of: Envelope | None, *, at: datetime = NOON, tier: str = "", kind: str = "llm_tokens", window: str = ""
+) -> Figures:
+    """Return where a line of an envelope stands (in its own window if not said otherwise), or the fleet, in USD."""
+    if of is None:
+        found = envelopes.standing_of_fleet(at=at)
+    else:
+        lines = envelopes.standing_of([of.pk], at=at)[of.pk]
+        alike = [one for one in lines if (one.resource_type, one.qualifier) == (kind, tier)]
+        (found,) = (one for one in alike if one.window_kind == window or (not window and (tier or one.is_named)))
+    return Figures(found.limit, found.settled, found.held, found.remaining)
+
+
 class World(NamedTuple):
     """One row of every kind, as the deeds leave them."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,10 +16,6 @@ from economics import admission, envelopes, metering
 from economics.models import Counter, Line, Reservation, UsageDay
 from tests import factories
 from tests.factories import NOON, REVIEWER, after
-
-if TYPE_CHECKING:
-    from economics.envelopes import Standing
-    from economics.models import Envelope
 
 pytestmark = pytest.mark.django_db
 
@@ -138,15 +134,6 @@ def test_a_lifetime_has_one_window() -> None:
 # What stands against a line
 
 
-def _total(of: Envelope, at: datetime) -> Standing:
-    lines = envelopes.standing_of([of.pk], at=at)[of.pk]
-    return next(line for line in lines if line.resource_type == "llm_tokens" and line.is_named)
-
-
-def _figures(line: Standing) -> tuple[Decimal | None, Decimal, Decimal, Decimal | None]:
-    return line.limit, line.settled, line.held, line.remaining
-
-
 def _midnight(day: int) -> datetime:
     return datetime(2026, 3, day, tzinfo=UTC)
 
@@ -168,7 +155,7 @@ def test_a_worker_that_holds_the_start_of_the_last_window_cannot_change_this_one
     own = factories.envelope()
     yesterday = [factories.reserve(own, 100, at=_midnight(3) - timedelta(seconds=1), lives=60) for _ in range(3)]
     factories.reserve(own, 300, at=_midnight(3))
-    today = _figures(_total(own, _midnight(3)))
+    today = factories.figures(own, at=_midnight(3))
 
     admission.settle(yesterday[0].pk, admission.Spent(amount=Decimal(700)), now=_midnight(3) + timedelta(seconds=5))
     admission.release(yesterday[1].pk, now=_midnight(3) + timedelta(seconds=5))
@@ -176,15 +163,15 @@ def test_a_worker_that_holds_the_start_of_the_last_window_cannot_change_this_one
     factories.record(own, 40, at=_midnight(3) - timedelta(hours=1))
     metering.record_many([factories.event(own, 60, at=_midnight(2))], agent_id="late", now=_midnight(9))
 
-    assert _figures(_total(own, _midnight(3))) == today == (1_000, 0, 300, 700)
-    assert _figures(_total(own, NOON)) == (1_000, 800, 0, 200)
+    assert factories.figures(own, at=_midnight(3)) == today == (1_000, 0, 300, 700)
+    assert factories.figures(own) == (1_000, 800, 0, 200)
 
 
 def test_a_reset_writes_nothing() -> None:
     own = factories.envelope()
     factories.record(own, 600)
     before = list(Counter.objects.order_by("pk").values())
-    assert _figures(_total(own, NOON + timedelta(days=1))) == (1_000, 0, 0, 1_000)
+    assert factories.figures(own, at=NOON + timedelta(days=1)) == (1_000, 0, 0, 1_000)
     assert list(Counter.objects.order_by("pk").values()) == before
 
 
@@ -196,7 +183,7 @@ def test_lines_of_one_envelope_have_windows_of_their_own() -> None:
     factories.record(own, 80, at=_midnight(2))
     settled = {one.window_kind: one.settled for one in envelopes.standing_of([own.pk], at=NOON)[own.pk][4:]}
     assert settled == {"day": 80, "week": 80, "lifetime": 150}
-    assert _total(own, NOON).settled == 150
+    assert factories.figures(own).settled == 150
 
 
 def test_back_dated_usage_lands_in_the_window_of_its_time() -> None:
@@ -206,7 +193,8 @@ def test_back_dated_usage_lands_in_the_window_of_its_time() -> None:
     metering.record_many(events, agent_id="late", now=NOON)
     total = own.lines.get(resource_type="llm_tokens")
     counters = Counter.objects.filter(line=total).order_by("window_start").values_list("window_start", "settled")
-    assert list(counters) == [
+    found: list[tuple[Any, ...]] = list(counters)
+    assert found == [
         (datetime(2025, 1, 26, tzinfo=UTC), 20_000),
         (datetime(2026, 2, 28, tzinfo=UTC), 100),
         (datetime(2026, 3, 1, tzinfo=UTC), 50),
@@ -220,7 +208,13 @@ def test_usage_at_the_edges_of_a_day_of_25_hours_is_of_that_day() -> None:
     first, last = datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 2, 5, tzinfo=UTC)
     for at in (first - timedelta(seconds=1), first, first + timedelta(hours=1), last - timedelta(seconds=1), last):
         factories.record(own, 1, at=at)
-    assert [_total(own, first + timedelta(hours=h)).settled for h in (-1, 0, 1, 24, 25)] == [1, 3, 3, 3, 1]
+    assert [factories.figures(own, at=first + timedelta(hours=h)).settled for h in (-1, 0, 1, 24, 25)] == [
+        1,
+        3,
+        3,
+        3,
+        1,
+    ]
     assert dict(UsageDay.objects.values_list("day", "events")) == {
         date(2026, 10, 31): 1,
         date(2026, 11, 1): 3,
@@ -240,7 +234,7 @@ def test_storage_is_measured_in_the_hours_of_the_window(day: int, hours: int) ->
 def test_storage_has_no_ceiling_for_a_lifetime() -> None:
     own = factories.envelope(storage_budget_gb=Decimal(2), window_kind="lifetime")
     (line,) = (one for one in envelopes.standing_of([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
-    assert (line.base, line.limit, line.remaining, line.window_end) == (2, None, None, None)
+    assert (line.base, line.limit, line.remaining, line.window_end) == (Decimal(2), None, None, None)
 
 
 # The calendar changes
@@ -258,11 +252,11 @@ def test_a_new_zone_counts_usage_and_holds_anew() -> None:
     factories.record(own, 200, at=_midnight(2) + timedelta(hours=6))
     early = factories.reserve(own, 30, at=_midnight(2) + timedelta(hours=4), lives=86_400)
     late = factories.reserve(own, 40, at=_midnight(2) + timedelta(hours=6), lives=86_400)
-    assert _figures(_total(own, NOON)) == (1_000, 300, 70, 630)
+    assert factories.figures(own) == (1_000, 300, 70, 630)
 
     _move("America/New_York")
-    assert _figures(_total(own, NOON)) == (1_000, 200, 40, 760)
-    assert _figures(_total(own, NOON - timedelta(days=1))) == (1_000, 100, 30, 870)
+    assert factories.figures(own) == (1_000, 200, 40, 760)
+    assert factories.figures(own, at=NOON - timedelta(days=1)) == (1_000, 100, 30, 870)
     fleet = envelopes.standing_of_fleet(at=NOON)
     assert (fleet.settled, fleet.held, fleet.window_start) == (
         Decimal("0.2"),
@@ -272,10 +266,10 @@ def test_a_new_zone_counts_usage_and_holds_anew() -> None:
 
     admission.settle(early.pk, admission.Spent(amount=Decimal(35)), now=NOON)
     admission.release(late.pk, now=NOON)
-    assert _figures(_total(own, NOON)) == (1_000, 200, 0, 800)
-    assert _figures(_total(own, NOON - timedelta(days=1))) == (1_000, 135, 0, 865)
+    assert factories.figures(own) == (1_000, 200, 0, 800)
+    assert factories.figures(own, at=NOON - timedelta(days=1)) == (1_000, 135, 0, 865)
     _move("UTC")
-    assert _figures(_total(own, NOON)) == (1_000, 335, 0, 665)
+    assert factories.figures(own) == (1_000, 335, 0, 665)
 
 
 def test_a_new_zone_moves_the_days_of_usage_with_what_nobody_has_priced() -> None:
@@ -285,9 +279,13 @@ def test_a_new_zone_moves_the_days_of_usage_with_what_nobody_has_priced() -> Non
     factories.model("deep-2")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE resource_usage SET cost = 0.5, price_id = 1, rate = 1 WHERE id = %s", [waiting.pk])
-    assert list(UsageDay.objects.values_list("day", "amount", "cost", "unpriced_amount", "events")) == [
-        (date(2026, 3, 1), 100, Decimal("0.5"), 0, 1)
-    ]
+    day = UsageDay.objects.get()
+    assert (day.day, day.amount, day.cost, day.unpriced_amount) == (
+        date(2026, 3, 1),
+        Decimal(100),
+        Decimal("0.5"),
+        Decimal(0),
+    )
 
 
 def test_the_past_is_whole_under_a_new_zone() -> None:
@@ -296,16 +294,20 @@ def test_the_past_is_whole_under_a_new_zone() -> None:
     for at in (datetime(2026, 2, 1, 2, tzinfo=UTC), datetime(2026, 2, 14, tzinfo=UTC), _midnight(1)):
         factories.record(own, 100, at=at)
     _move("America/New_York")
-    assert [_total(own, datetime(2026, month, 15, tzinfo=UTC)).settled for month in (1, 2, 3)] == [100, 200, 0]
+    assert [factories.figures(own, at=datetime(2026, month, 15, tzinfo=UTC)).settled for month in (1, 2, 3)] == [
+        100,
+        200,
+        0,
+    ]
 
 
 def test_a_new_start_of_the_week_counts_weeks_anew() -> None:
     own = factories.envelope(window_kind="week")
     factories.record(own, 100, at=_midnight(1))  # Sunday
     factories.record(own, 200, at=NOON)
-    assert _total(own, NOON).settled == 200
+    assert factories.figures(own).settled == 200
     _move("UTC", week=7)
-    assert _total(own, NOON).settled == 300
+    assert factories.figures(own).settled == 300
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu", "America/Havana"])
@@ -315,10 +317,10 @@ def test_a_grant_keeps_its_dates_under_a_new_zone(zone: str) -> None:
     envelopes.grant(total.pk, amount=Decimal(50), author=REVIEWER, now=NOON, last=NOON + timedelta(days=1))
     _move(zone)
     there = ZoneInfo(zone)
-    limits = [_total(own, datetime(2026, 3, day, 12, tzinfo=there)).limit for day in (1, 2, 3, 4)]
+    limits = [factories.figures(own, at=datetime(2026, 3, day, 12, tzinfo=there)).limit for day in (1, 2, 3, 4)]
     assert limits == [1_000, 1_050, 1_050, 1_000]
     _move("UTC")
-    assert [_total(own, datetime(2026, 3, day, 12, tzinfo=UTC)).limit for day in (1, 2, 3, 4)] == limits
+    assert [factories.figures(own, at=datetime(2026, 3, day, 12, tzinfo=UTC)).limit for day in (1, 2, 3, 4)] == limits
 
 
 def test_a_grant_that_is_over_stays_over_under_a_new_zone() -> None:
@@ -335,7 +337,7 @@ def test_a_week_that_begins_on_another_day_keeps_its_grant() -> None:
     total = own.lines.get(resource_type="llm_tokens")
     envelopes.grant(total.pk, amount=Decimal(50), author=REVIEWER, now=NOON)
     _move("UTC", week=7)
-    limits = [_total(own, NOON + timedelta(days=7 * n)).limit for n in (-1, 0, 1)]
+    limits = [factories.figures(own, at=NOON + timedelta(days=7 * n)).limit for n in (-1, 0, 1)]
     assert limits == [1_000, 1_050, 1_000]
 
 
