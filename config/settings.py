@@ -146,6 +146,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "BidStatus": "auction.models.Bid.Status",
         "ClearState": "auction.models.Clear.State",
+        "EnvelopeState": "economics.models.Envelope.State",
+        "ReservationState": "economics.models.Reservation.State",
         "SlotState": "auction.models.Slot.State",
         "TaskState": "auction.models.Task.State",
     },

@@ -15,7 +15,7 @@ from economics.money import is_usd
 
 _EXPIRE_AT_ONCE = 1_000
 _STEP = Decimal("0.000001")
-_MOST_SECONDS = 31_536_000
+MOST_SECONDS: Final = 31_536_000
 WHOLE: Final = frozenset({"llm_tokens", "api_calls"})
 
 _REFUSALS: Final[dict[str, type[errors.AdmissionRefusedError]]] = {
@@ -75,7 +75,7 @@ def reserve(
     and takes it back. Raises InvalidAskError for what no envelope could admit.
     """
     _refuse(_faults(ask))
-    if seconds is not None and not 1 <= seconds <= _MOST_SECONDS:
+    if seconds is not None and not 1 <= seconds <= MOST_SECONDS:
         msg = "A reservation lasts a second or more, and no longer than policy allows."
         raise errors.InvalidAskError(msg, pointer="/seconds")
     terms = {**asdict(ask), "agent_id": agent_id, "seconds": seconds, "now": now}
@@ -86,6 +86,7 @@ def reserve(
             answer = _asked(terms)
         if dry_run:
             transaction.set_rollback(True)
+            answer |= {"reservation_id": None, "refusal_id": None}  # gone with the rest
     return _refusal(answer) if answer["refusal"] else _reservation(terms, answer)
 
 
@@ -114,9 +115,9 @@ def _faults(ask: Ask) -> Iterator[tuple[bool, str, str]]:
 def _spent_faults(spent: Spent) -> Iterator[tuple[bool, str, str]]:
     yield not _within(spent.amount), f"amount is 0 or more and at most {MOST_AMOUNT:,}.", "/amount"
     yield spent.amount != spent.amount.quantize(_STEP), "amount has at most 6 decimals.", "/amount"
-    cached = (spent.cache_read_tokens or 0) + (spent.cache_write_tokens or 0)
-    negative = min(spent.cache_read_tokens or 0, spent.cache_write_tokens or 0) < 0
-    too_many = negative or cached > (spent.input_tokens or 0)
+    cached = [tokens for tokens in (spent.cache_read_tokens, spent.cache_write_tokens) if tokens is not None]
+    unsplit = bool(cached) and spent.input_tokens is None
+    too_many = unsplit or min(cached, default=0) < 0 or sum(cached) > (spent.input_tokens or 0)
     yield too_many, "Cached tokens are a part of input_tokens.", "/cache_read_tokens"
     reported = spent.reported_cost
     yield reported is not None and not is_usd(reported), "reported_cost is in USD, 0 or more.", "/reported_cost"

@@ -14,6 +14,7 @@ from economics.faults import Faults, fault, faults_of
 
 NDJSON: Final = "application/x-ndjson"
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
+CLOUD_EVENT: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
 _Reader: TypeAlias = "Callable[..., events.Event | Faults]"
 _ENVELOPE: Final = {"source": "source", "event_id": "id", "created_at": "time"}  # ours, and CloudEvents'
@@ -76,17 +77,18 @@ def _inside(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], Fault
 def batch(body: bytes, content_type: str, *, now: datetime, most: int) -> list[events.Event | Faults]:
     """Return what each item of a body is, in its order: an event, or everything that is wrong with it.
 
-    Lines of JSON (blank ones are skipped), an array or {"events": array} in our own names, or an array of CloudEvents.
+    Lines of JSON (blank ones are skipped), an array or {"events": array} in our own names, an array of CloudEvents, or
+    one CloudEvent.
     Refuses any other body, and more than `most` items before looking at one of them.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == NDJSON:
         _refuse_more(sum(1 for _ in islice(_lines(body), most + 1)), most)
         return [_line(line, now) for line in _lines(body)]
-    if media_type not in {JSON, CLOUD_EVENTS}:
-        msg = f"A batch comes as {NDJSON}, {CLOUD_EVENTS} or {JSON}."
+    if media_type not in {JSON, CLOUD_EVENTS, CLOUD_EVENT}:
+        msg = f"A batch comes as {NDJSON}, {CLOUD_EVENTS}, {CLOUD_EVENT} or {JSON}."
         raise errors.MalformedBatchError(msg)
-    items = _array(body, named=media_type == JSON)
+    items = [_parsed(body)] if media_type == CLOUD_EVENT else _array(body, named=media_type == JSON)
     _refuse_more(len(items), most)
     read = events.native if media_type == JSON else cloud_event
     return [_item(item, read, now) for item in items]
@@ -116,13 +118,17 @@ def _item(item: object, read: _Reader, now: datetime) -> events.Event | Faults:
 
 def _array(body: bytes, *, named: bool) -> list[Any]:
     """Return the items of a body that is an array, or, where it may be `named`, an object of one array `events`."""
-    try:
-        data = strict_json.parse(body)
-    except strict_json.NotJSONError as error:
-        msg = f"The body is not JSON that is taken here: {error}"
-        raise errors.MalformedBatchError(msg) from error
+    data = _parsed(body)
     if named and isinstance(data, dict) and data.keys() == {"events"}:
         data = data["events"]
     if not isinstance(data, list):
         raise errors.MalformedBatchError
     return data
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return strict_json.parse(body)
+    except strict_json.NotJSONError as error:
+        msg = f"The body is not JSON that is taken here: {error}"
+        raise errors.MalformedBatchError(msg) from error

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from config.models import Agent
 
 MARKET: Final = "/api/compute-auction"
+BOOKS: Final = "/api/economics"
 _numbers = itertools.count(1)
 
 

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from django.core.validators import RegexValidator
-from django.db.models import Model
+from django.db.models import DecimalField, Model
 from rest_framework import exceptions, serializers
 
 ModelT = TypeVar("ModelT", bound=Model)
 LARGEST = 2**63 - 1
 _MOST_USD = Decimal("999999999999999.999999999999")
+_MOST_AMOUNT = Decimal(10**15)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _NAME = r"^[A-Za-z0-9._:@+=~-]+\Z"
 _NAME_RULE = "Only letters, digits and . _ : @ + = ~ - are taken."
@@ -58,19 +59,42 @@ class Exact(serializers.DecimalField):
         super().__init__(**{"normalize_output": True, **options})
 
 
-class Usd(Exact):
-    """An amount of USD, 0 or more and below 10^15, as JSON number or plain decimal text; never a float."""
-
-    def __init__(self, **options: Any) -> None:
-        """Bound it by the column, NUMERIC(30, 12), and by what the rules take."""
-        bounds = {"min_value": Decimal(0), "max_value": _MOST_USD}
-        super().__init__(**{"max_digits": 30, "decimal_places": 12, **bounds, **options})
+class PlainNumber(Exact):
+    """A number as JSON number or plain decimal text; never a float, so it is kept exactly as it was written."""
 
     def to_internal_value(self, data: Any) -> Decimal:
         """Take integers, decimals and plain decimal text."""
         if type(data) not in (int, Decimal) and not (isinstance(data, str) and _PLAIN_NUMBER.fullmatch(data)):
             self.fail("invalid")
         return self.quantize(self.validate_precision(Decimal(data)))
+
+
+class Usd(PlainNumber):
+    """An amount of USD, 0 or more and below 10^15."""
+
+    def __init__(self, **options: Any) -> None:
+        """Bound it by the column, NUMERIC(30, 12), and by what the rules take."""
+        bounds = {"min_value": Decimal(0), "max_value": _MOST_USD}
+        super().__init__(**{"max_digits": 30, "decimal_places": 12, **bounds, **options})
+
+
+class Amount(PlainNumber):
+    """An amount of a resource in the unit of its class, 0 or more and at most 10^15, with at most 6 decimals."""
+
+    def __init__(self, **options: Any) -> None:
+        """Bound it by the column, NUMERIC(30, 6), and by what the rules take."""
+        bounds = {"min_value": Decimal(0), "max_value": _MOST_AMOUNT}
+        super().__init__(**{"max_digits": 30, "decimal_places": 6, **bounds, **options})
+
+
+class Flag(serializers.BooleanField):
+    """`true` or `false`, nothing that merely means it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Take the two words of JSON only."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
 
 class Moment(serializers.DateTimeField):
@@ -126,6 +150,12 @@ class Choice(serializers.ChoiceField):
         if not isinstance(data, str):
             self.fail("invalid_choice", input=type(data).__name__)
         return super().to_internal_value(data)
+
+
+class Row(serializers.ModelSerializer[ModelT]):
+    """A row as it is shown: NUMERIC columns as text without trailing zeros."""
+
+    serializer_field_mapping = {**serializers.ModelSerializer.serializer_field_mapping, DecimalField: Exact}
 
 
 # A serializer copies its fields whenever one is made, which takes longer than to use it. Those that keep nothing of

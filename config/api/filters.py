@@ -28,6 +28,7 @@ class _MomentField(forms.CharField):
             raise ValidationError(str(fault), code=fault.code) from error
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class MomentFilter(django_filters.Filter):
     """An ISO 8601 time with its zone."""
 

@@ -98,10 +98,16 @@ def _decoded(cursor: str, model: type[Model], ordering: Sequence[str]) -> list[A
 
 
 def _after(ordering: Sequence[str], key: list[Any]) -> Q:
-    """Return what lies beyond a key: the first column beyond, or equal and the second beyond, and so on."""
+    """Return what lies beyond a key: the first column beyond, or equal and the second beyond, and so on.
+
+    None of it lies before the key in the first column, which is said as well: an index can begin there.
+    """
     beyond, equal = Q(), Q()
     for column, value in zip(ordering, key, strict=True):
-        name = column.lstrip("-")
-        beyond |= equal & Q((f"{name}__lt" if column.startswith("-") else f"{name}__gt", value))
-        equal &= Q((name, value))
-    return beyond
+        beyond |= equal & Q((_step(column), value))
+        equal &= Q((column.lstrip("-"), value))
+    return Q((f"{_step(ordering[0])}e", key[0])) & beyond if len(key) > 1 else beyond
+
+
+def _step(column: str) -> str:
+    return f"{column.lstrip('-')}__{'lt' if column.startswith('-') else 'gt'}"

@@ -35,6 +35,20 @@ class UsdInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-ca
         return {"oneOf": [text | {"pattern": r"^\d{1,15}(\.\d{1,12})?$"}, number]}
 
 
+class AmountInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # registers itself
+    """Amounts of a resource: text in answers, text or a number in bodies."""
+
+    target_class = "config.api.fields.Amount"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:  # noqa: ARG002 - spectacular's signature
+        """Describe the field."""
+        text = {"type": "string", "format": "decimal", "pattern": r"^-?\d{1,24}(\.\d{1,6})?$"}
+        if direction == "response":
+            return text
+        number = {"type": "number", "minimum": 0, "maximum": 10**15}
+        return {"oneOf": [text | {"pattern": r"^\d{1,16}(\.\d{1,6})?$"}, number]}
+
+
 class Fault(serializers.Serializer[object]):
     """One thing that is wrong with a request."""
 

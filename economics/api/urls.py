@@ -3,13 +3,42 @@
 from django.urls import re_path
 
 from config.api.root import Index
-from economics.api import accounts
+from economics.api import accounts, alerts, batches, budgets, catalog, days, reservations, usage
 
 ACCOUNT = r"(?P<account_id>[0-9]{1,18})"
+ENTITY = r"(?P<entity_type>[^/\x00-\x1f]{1,64})/(?P<entity_id>[^\x00-\x1f]{1,200}?)"  # an id may have slashes
+MODEL = r"(?P<name>[^\x00-\x1f]{1,200}?)"  # so may the name of a model
+PRICE = r"(?P<price_id>[0-9]{1,18})"
+RESERVATION = r"(?P<reservation_id>[0-9]{1,18})"
+USAGE = r"(?P<usage_id>[0-9]{1,18})"
+
+COLLECTIONS = (
+    *("accounts", "alerts", "budgets", "models", "prices", "refusals", "reservations", "tiers", "usage"),
+    "usage-days",
+)
 
 urlpatterns = [
-    re_path(r"^\Z", Index.as_view(names=("accounts",))),
+    re_path(r"^\Z", Index.as_view(names=COLLECTIONS)),
     re_path(r"^accounts/?\Z", accounts.Accounts.as_view()),
     re_path(rf"^accounts/{ACCOUNT}/?\Z", accounts.OneAccount.as_view()),
     re_path(rf"^accounts/{ACCOUNT}/entries/?\Z", accounts.Entries.as_view()),
+    re_path(r"^alerts/?\Z", alerts.Alerts.as_view()),
+    re_path(r"^budgets/?\Z", budgets.Budgets.as_view()),
+    re_path(r"^budgets/fleet/?\Z", budgets.Fleet.as_view()),  # an entity has two parts
+    re_path(rf"^budgets/{ENTITY}/?\Z", budgets.OneBudget.as_view()),
+    re_path(r"^models/?\Z", catalog.Models.as_view()),
+    re_path(rf"^models/{MODEL}/?\Z", catalog.OneModel.as_view()),
+    re_path(r"^prices/?\Z", catalog.Prices.as_view()),
+    re_path(rf"^prices/{PRICE}/?\Z", catalog.OnePrice.as_view()),
+    re_path(r"^refusals/?\Z", alerts.Refusals.as_view()),
+    re_path(r"^reservations/?\Z", reservations.Reservations.as_view()),
+    re_path(rf"^reservations/{RESERVATION}/?\Z", reservations.OneReservation.as_view()),
+    re_path(rf"^reservations/{RESERVATION}/release/?\Z", reservations.ReleaseReservation.as_view()),
+    re_path(rf"^reservations/{RESERVATION}/settle/?\Z", reservations.SettleReservation.as_view()),
+    re_path(r"^tiers/?\Z", catalog.Tiers.as_view()),
+    re_path(r"^usage/?\Z", usage.UsageList.as_view()),
+    re_path(r"^usage/batch/?\Z", batches.UsageBatch.as_view()),
+    re_path(rf"^usage/{USAGE}/?\Z", usage.OneUsage.as_view()),
+    re_path(rf"^usage/{USAGE}/correct/?\Z", usage.CorrectUsage.as_view()),
+    re_path(r"^usage-days/?\Z", days.UsageDays.as_view()),
 ]

@@ -16,7 +16,14 @@ from tests.callers import MARKET
 pytestmark = pytest.mark.django_db
 
 EVERY_SCOPE = sorted(frozenset().union(*keys.SCOPES_BY_KIND.values()))
-PARTS = {"bid_id": "1", "round_id": "1", "slot_id": "slot", "task_id": "task", "name": "pool", "account_id": "1"}
+PARTS = {
+    **dict.fromkeys(("bid_id", "round_id", "account_id", "price_id", "reservation_id", "usage_id"), "1"),
+    "slot_id": "slot",
+    "task_id": "task",
+    "name": "pool",
+    "entity_type": "hypothesis",
+    "entity_id": "h1",
+}
 
 
 def _walk(resolver: URLResolver, prefix: str = "") -> list[tuple[str, type[views.Scoped]]]:
@@ -43,7 +50,7 @@ CALLS = [
 
 
 def test_every_method_of_every_view_names_a_known_scope() -> None:
-    assert len(CALLS) == 31
+    assert len(CALLS) == 52
     assert {scope for _method, _address, scope in CALLS} == set(EVERY_SCOPE)
     for address, view in _walk(get_resolver()):
         served = {name.upper() for name in view.http_method_names if hasattr(view, name)}

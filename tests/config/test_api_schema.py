@@ -14,7 +14,7 @@ from django.test import Client
 from drf_spectacular.validation import validate_schema
 
 from tests import callers
-from tests.callers import MARKET
+from tests.callers import BOOKS, MARKET
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def _operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]
 
 def test_the_description_is_valid_openapi_without_a_warning(schema: dict[str, Any]) -> None:
     validate_schema(schema)  # type: ignore[no-untyped-call] # it has no types
-    assert len(_operations(schema)) == 33
+    assert len(_operations(schema)) == 54
     names = [called["operationId"] for _path, _method, called in _operations(schema)]
     assert len(set(names)) == len(names)
 
@@ -58,7 +58,10 @@ def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -
         if (parameter["name"], parameter["in"], parameter.get("required")) == ("Idempotency-Key", "header", True)
         and method == "post"
     }
-    assert keyed == {"bids/", "bids/batch/", "tasks/", "slots/", "slots/{slot_id}/settle/", "slots/{slot_id}/impact/"}
+    assert keyed == {
+        *("bids/", "bids/batch/", "tasks/", "slots/", "slots/{slot_id}/settle/", "slots/{slot_id}/impact/"),
+        *(f"{BOOKS}/{name}/" for name in ("reservations", "usage", "usage/{usage_id}/correct")),
+    }
 
 
 def test_both_spellings_of_every_address_are_the_same(schema: dict[str, Any]) -> None:

@@ -1,0 +1,138 @@
+"""Usage in bulk over HTTP: lines of JSON, arrays or CloudEvents in, and what became of each item out."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api import idempotency, views
+from economics import events, faults, intake, metering
+from economics.api.usage import ReportUsage
+
+_STATUSES = (metering.RECORDED, metering.DUPLICATE, metering.CONFLICT, metering.REFUSED)
+
+
+class _AsItCame(BaseParser):
+    """The body as it came, within the size limit: whoever reads it knows its form."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the bytes."""
+        del stream, media_type
+        return (parser_context or {})["request"]._request.body  # noqa: SLF001 - DRF's own reads pass by the size limit
+
+
+def _parser(media_type: str) -> type[BaseParser]:
+    return type("Parser", (_AsItCame,), {"media_type": media_type})
+
+
+class Found(serializers.Serializer[object]):
+    """What is wrong with an item, and where in it (JSON pointer)."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    pointer = serializers.CharField()
+
+
+class Taken(serializers.Serializer[object]):
+    """What became of one item: its row, new or from before, and its cost in USD (null: not priced yet)."""
+
+    index = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=_STATUSES)
+    usage_id = serializers.IntegerField(allow_null=True)
+    cost = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    errors = Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
+
+
+class Counts(serializers.Serializer[object]):
+    """How many items became what."""
+
+    recorded = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    conflict = serializers.IntegerField()
+    refused = serializers.IntegerField()
+
+
+class BatchTaken(serializers.Serializer[object]):
+    """What became of each item of a batch, in the order given."""
+
+    counts = Counts()
+    results = Taken(many=True)
+
+
+class UsageBatch(views.Scoped):
+    """Report up to 10,000 uses, each judged by itself."""
+
+    scopes = {"POST": "usage:write"}
+    parser_classes = [_parser(kind) for kind in (intake.JSON, intake.NDJSON, intake.CLOUD_EVENTS, intake.CLOUD_EVENT)]
+
+    @extend_schema(
+        request={
+            intake.JSON: ReportUsage(many=True),
+            intake.NDJSON: OpenApiTypes.STR,
+            intake.CLOUD_EVENTS: {"type": "array", "items": {"type": "object"}},
+            intake.CLOUD_EVENT: OpenApiTypes.OBJECT,
+        },
+        responses=BatchTaken,
+    )
+    def post(self, request: Request) -> Response:
+        """Record up to 10,000 uses in one go; one that is refused does not stop the others.
+
+        Each needs an `event_id` (a CloudEvent's `id`) and counts once per source and id: a batch may simply be sent
+        again, so no Idempotency-Key is needed.
+        """
+        body: Any = request.data or b""  # DRF asks no parser about an empty body
+        now = timezone.now()
+        items = [_named(item) for item in intake.batch(body, request.content_type, now=now, most=metering.MOST_AT_ONCE)]
+        good = [item for item in items if isinstance(item, events.Event)]
+        recorded = iter(
+            idempotency.retried(
+                lambda: metering.record_many(good, agent_id=self.agent.pk, now=now, namespace=self.agent.pk)
+            )
+        )
+        results = [
+            _taken(place, next(recorded)) if isinstance(item, events.Event) else _refused(place, item)
+            for place, item in enumerate(items)
+        ]
+        counts = Counter(result["status"] for result in results)
+        return Response({"counts": {status: counts[status] for status in _STATUSES}, "results": results})
+
+
+def _named(item: events.Event | faults.Faults) -> events.Event | faults.Faults:
+    """Return an item as it is, but for an event that could not be told from itself sent twice."""
+    if isinstance(item, events.Event) and item.event_id is None:
+        return [faults.fault("required", "/event_id")]
+    return item
+
+
+def _taken(place: int, one: metering.Recorded) -> dict[str, Any]:
+    return {
+        "index": place,
+        "status": one.status,
+        "usage_id": one.usage_id,
+        "cost": one.cost,
+        "code": one.code or None,
+        "errors": [],
+    }
+
+
+def _refused(place: int, found: faults.Faults) -> dict[str, Any]:
+    """Return the answer for an item that is no event; several faults of one code share it."""
+    codes = {fault.code for fault in found}
+    return {
+        "index": place,
+        "status": metering.REFUSED,
+        "usage_id": None,
+        "cost": None,
+        "code": codes.pop() if len(codes) == 1 else "invalid",
+        "errors": [fault._asdict() for fault in found],
+    }
