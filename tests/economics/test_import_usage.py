@@ -103,11 +103,11 @@ def test_cloud_events_keep_their_source_and_may_lack_an_entity(write: Any) -> No
     rows = [_cloud(1), _cloud(2, agent_id="bob"), _cloud(3) | {"subject": "analysis/a1"}]
     said = _run(write(rows, "usage.json"), "--entity", "hypothesis/h9", "--agent", "alice", "--source", "unused")
     assert "recorded 3" in said
-    stored = Usage.objects.order_by("event_id").values_list("source", "entity_id", "agent_id", "amount")
+    stored = Usage.objects.order_by("event_id").values_list("source", "entity_id", "agent_id", "event_id")
     assert list(stored) == [
-        ("gateway", "h9", "alice", 100),
-        ("gateway", "h9", "bob", 100),
-        ("gateway", "a1", "alice", 100),
+        ("gateway", "h9", "alice", "e1"),
+        ("gateway", "h9", "bob", "e2"),
+        ("gateway", "a1", "alice", "e3"),
     ]
 
 
@@ -124,10 +124,10 @@ def test_columns_constants_and_what_rows_do_not_say(write: Any) -> None:
         *("--entity", "hypothesis/h1", "--set", "resource_type=llm_tokens", "--set", "model=deep-1"),
     )
     assert said.startswith("Columns that are not read: spare.\nRows read 2: recorded 2,")
-    stored = Usage.objects.order_by("event_id").values_list("agent_id", "reported_cost", "amount", "entity_id")
+    stored = Usage.objects.order_by("event_id").values_list("agent_id", "reported_cost", "input_tokens")
     assert list(stored) == [
-        ("alice", Decimal("0.1"), 10, "h1"),
-        ("bob", Decimal("0.00002"), 7, "h1"),
+        ("alice", Decimal("0.1"), 5),
+        ("bob", Decimal("0.00002"), 7),
     ]
 
 

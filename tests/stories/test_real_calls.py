@@ -72,7 +72,7 @@ def test_every_call_is_counted_once_and_priced_by_the_list_of_its_day(calls: Pat
     assert said.endswith(", 379 unpriced.\n")
 
     line = next(line for line in envelopes.standing_of([own.pk], at=factories.NOON)[own.pk] if line.base == TOKENS)
-    assert (line.settled, line.remaining) == (TOKENS, 0)
+    assert (line.settled, line.held, line.remaining) == (Decimal(TOKENS), Decimal(0), Decimal(0))
 
     rows = {int(row.event_id or 0): row for row in Usage.objects.filter(source="aider")}
     assert rows.keys() == log.keys()
