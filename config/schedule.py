@@ -19,6 +19,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(minutes=5),
         "options": {"expires": 290},
     },
+    "economics: tick": {
+        "task": "economics.tasks.tick",
+        "schedule": timedelta(seconds=1),
+        "options": {"expires": 2},
+    },
     "house: forget answers": {
         "task": "config.tasks.forget_answers",
         "schedule": timedelta(hours=1),
