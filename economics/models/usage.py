@@ -132,6 +132,7 @@ class Usage(models.Model):
                 condition=Q(cost=None),
             ),
             models.Index(name="usage_corrections", fields=["corrects_id"], condition=Q(corrects_id__isnull=False)),
+            models.Index(name="usage_by_agent", fields=["agent_id", "-id"]),
             BrinIndex(name="usage_by_time", fields=["created_at"]),
         )
         triggers = (
