@@ -45,7 +45,7 @@ def read_genai() -> PriceList:
                 if listed not in seen:
                     seen.add(listed)
                     steps = partial(_dated, model, model=listed, provider=provider.id, source=source)
-                    read_into(prices, left_out, listed, steps)
+                    read_into(prices, left_out, steps, model=listed)
     return PriceList(source, tuple(prices), tuple(left_out))
 
 
@@ -75,14 +75,14 @@ def _dated(info: "types.ModelInfo", *, model: str, provider: str, source: str) -
     found: list[ListPrice] = []
     for day in sorted({begin or date.min for begin, _prices in begins}):
         in_force = [prices for begin, prices in begins if (begin or date.min) <= day][-1]
-        rates = both({name: _per_token(getattr(in_force, field, None), model) for name, field in _RATES.items()}, model)
+        rates = both({name: _per_token(getattr(in_force, field, None), field) for name, field in _RATES.items()})
         if not found or rates != found[-1].rates:
             since = None if day == date.min else midnight(day)
             found.append(ListPrice(model, provider, since, rates, source))
     return found
 
 
-def _per_token(price: Any, model: str) -> Decimal | None:
+def _per_token(price: Any, field: str) -> Decimal | None:
     """Return USD per token of a price per million, of its first step where it has steps, as the columns keep it."""
     first = getattr(price, "base", price)
-    return None if first is None else sound(round(Decimal(first).scaleb(-6), catalog.DECIMALS), model)
+    return None if first is None else sound(round(Decimal(first).scaleb(-6), catalog.DECIMALS), field)

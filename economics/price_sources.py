@@ -33,11 +33,17 @@ class ListPrice(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A row that is no price: `is_fault` if it should be one and cannot be understood."""
+    """A row that is no price: `is_fault` if it should be one and cannot be understood. `line`: of a file."""
 
-    where: str
+    line: int | None
+    model: str
     reason: str
     is_fault: bool
+
+    def __str__(self) -> str:
+        """Return where it stands and why it is left out."""
+        places = (f"line {self.line}" if self.line else "", self.model[: catalog.LONGEST_NAME])
+        return f"{', '.join(place for place in places if place)}: {self.reason}"
 
 
 class PriceList(NamedTuple):
@@ -54,7 +60,10 @@ class PriceList(NamedTuple):
             wanted = not only or any(fnmatch.fnmatchcase(name, pattern) for pattern in only)
             return wanted and not any(fnmatch.fnmatchcase(name, pattern) for pattern in skip)
 
-        return self._replace(prices=tuple(price for price in self.prices if fits(price.model)))
+        return self._replace(
+            prices=tuple(price for price in self.prices if fits(price.model)),
+            left_out=tuple(row for row in self.left_out if fits(row.model)),
+        )
 
 
 class NoPriceError(Exception):
@@ -88,7 +97,8 @@ def read_csv(content: bytes, *, title: str) -> PriceList:
             if len(prices) + len(left_out) >= MOST_ROWS:
                 msg = f"line {rows.line_num}: a list has at most {MOST_ROWS:,} rows."
                 raise errors.InvalidPriceListError(msg, line=rows.line_num)
-            read_into(prices, left_out, f"line {rows.line_num}", partial(_dated, row))
+            name = (row.get("model") or "").strip()
+            read_into(prices, left_out, partial(_dated, row, name), model=name, line=rows.line_num)
     except csv.Error as error:
         line = rows.reader.line_num
         msg = f"line {line}: {error}."
@@ -107,43 +117,48 @@ def _check_header(names: Sequence[str] | None) -> None:
 
 
 def read_into(
-    prices: list[ListPrice], left_out: list[LeftOut], where: str, read: Callable[[], Iterable[ListPrice]]
+    prices: list[ListPrice],
+    left_out: list[LeftOut],
+    read: Callable[[], Iterable[ListPrice]],
+    *,
+    model: str,
+    line: int | None = None,
 ) -> None:
     """Add what can be read to the prices, or why it cannot to what is left out."""
     try:
         prices.extend(read())
     except NoPriceError as reason:
-        left_out.append(LeftOut(where, str(reason), isinstance(reason, FaultError)))
+        left_out.append(LeftOut(line, model, str(reason), isinstance(reason, FaultError)))
 
 
-def _dated(row: dict[str, Any]) -> list[ListPrice]:
+def _dated(row: dict[str, Any], name: str) -> list[ListPrice]:
     """Return the one price that a row of a file states."""
     if None in row or None in row.values():
-        msg = "it has more or fewer fields than the header"
+        msg = "more or fewer fields than the header"
         raise FaultError(msg)
-    name, provider = row["model"].strip(), row["provider"].strip()
+    provider = row["provider"].strip()
     if fault := catalog.name_fault(name) or (catalog.name_fault(provider) if provider else ""):
         raise FaultError(fault)
     try:
         day = date.fromisoformat(row["asof_date"].strip())
     except ValueError as error:
-        msg = f"{name}: asof_date {row['asof_date'][:40]!r} is no date like 2025-03-01"
+        msg = f"asof_date {row['asof_date'][:40]!r} is no date like 2025-03-01"
         raise FaultError(msg) from error
-    rates = {field: _number(row.get(column) or "", name, column) for field, column in _RATES.items()}
+    rates = {field: _number(row.get(column) or "", column) for field, column in _RATES.items()}
     version = (row.get("litellm_version") or "").strip()
     source = f"litellm {version}" if version else "file of dated prices"
-    return [ListPrice(name, provider, midnight(day), both(rates, name), source[: catalog.LONGEST_SOURCE])]
+    return [ListPrice(name, provider, midnight(day), both(rates), source[: catalog.LONGEST_SOURCE])]
 
 
-def _number(text: str, name: str, column: str) -> Decimal | None:
+def _number(text: str, column: str) -> Decimal | None:
     if not text.strip():
         return None
     try:
         number = Decimal(text.strip().replace("_", "?"))  # Python would read 1_000
     except InvalidOperation as error:
-        msg = f"{name}: {column} {text[:40]!r} is no number"
+        msg = f"{column} {text[:40]!r} is no number"
         raise FaultError(msg) from error
-    return sound(number, f"{name}: {column} {text[:40]!r}")
+    return sound(number, f"{column} {text[:40]!r}")
 
 
 def sound(number: Decimal, what: str) -> Decimal:
@@ -154,11 +169,11 @@ def sound(number: Decimal, what: str) -> Decimal:
     return number
 
 
-def both(rates: dict[str, Decimal | None], name: str) -> Rates:
+def both(rates: dict[str, Decimal | None]) -> Rates:
     """Return rates that have both a price of input and one of output."""
     rate, output_rate = rates["rate"], rates["output_rate"]
     if rate is None or output_rate is None:
-        msg = f"{name}: no price of {'input' if rate is None else 'output'} tokens"
+        msg = f"no price of {'input' if rate is None else 'output'} tokens"
         raise NoPriceError(msg)
     return Rates(rate, output_rate, rates["cache_read_rate"], rates["cache_write_rate"])
 

@@ -52,9 +52,16 @@ class Diff:
     left_out: tuple[LeftOut, ...]
 
     @property
+    def new(self) -> tuple[tuple[NewModel, Change], ...]:
+        """New models, each with the first of its prices."""
+        firsts = {change.model: change for change in self.changes if change.before is None}
+        return tuple((model, firsts[model.name]) for model in self.models)
+
+    @property
     def first(self) -> tuple[Change, ...]:
-        """Prices of models that had none before."""
-        return tuple(change for change in self.changes if change.before is None)
+        """First prices of models that the catalogue knows."""
+        new = {model.name for model in self.models}
+        return tuple(change for change in self.changes if change.before is None and change.model not in new)
 
     @property
     def changed(self) -> tuple[Change, ...]:
@@ -83,6 +90,16 @@ class Diff:
 
 def _plain(rates: Rates | None) -> list[str | None]:
     return [None if rate is None else f"{rate.normalize():f}" for rate in rates or ()]
+
+
+def summary(found: Diff) -> str:
+    """Return what a list would change, in figures."""
+    replacing = sum(change.replaces is not None for change in found.changes)
+    return (
+        f"{len(found.models):,} new models, {len(found.first):,} first prices, {len(found.changed):,} changed prices "
+        f"({replacing:,} replacing one of the same moment), {found.unchanged:,} unchanged, "
+        f"{len(found.left_out):,} left out ({len(found.faults):,} not understood)"
+    )
 
 
 def percent(before: Decimal | None, after: Decimal | None) -> Decimal | None:
@@ -179,7 +196,7 @@ def _compared(dated: list[tuple[datetime, ListPrice]], standing: list[_Standing]
         replaces = None
         if before is not None and before.effective_from == moment:
             if before.price_id is None:
-                yield LeftOut(f"{model} {moment:%Y-%m-%d}", "listed twice at different prices", is_fault=True)
+                yield LeftOut(None, model, f"listed twice for {moment:%Y-%m-%d}, at different prices", is_fault=True)
                 continue
             replaces = before.price_id
             line[place - 1] = _Standing(moment, rates, None)

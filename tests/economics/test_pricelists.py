@@ -66,11 +66,11 @@ def test_a_row_of_a_file_is_a_price_from_midnight_utc_in_exact_decimals() -> Non
 
 def test_an_empty_price_is_not_listed_there() -> None:
     listing = _file("2025-03-01,1.6,embed-1,deep,embedding,0.1,", "2025-03-01,1.6,deep-1,deep,chat,,0.1")
-    assert (listing.prices, [(row.where, row.reason, row.is_fault) for row in listing.left_out]) == (
+    assert (listing.prices, [(str(row), row.is_fault) for row in listing.left_out]) == (
         (),
         [
-            ("line 2", "embed-1: no price of output tokens", False),
-            ("line 3", "deep-1: no price of input tokens", False),
+            ("line 2, embed-1: no price of output tokens", False),
+            ("line 3, deep-1: no price of input tokens", False),
         ],
     )
 
@@ -78,24 +78,24 @@ def test_an_empty_price_is_not_listed_there() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("2025-03-01,1.6,deep-1,deep,chat,abc,1", "deep-1: input_cost_per_token 'abc' is no number"),
-        ("2025-03-01,1.6,deep-1,deep,chat,1_0,1", "deep-1: input_cost_per_token '1_0' is no number"),
-        ("2025-03-01,1.6,deep-1,deep,chat,-1,1", "deep-1: input_cost_per_token '-1': A price is a number from 0"),
-        ("2025-03-01,1.6,deep-1,deep,chat,1,NaN", "deep-1: output_cost_per_token 'NaN': A price is a number"),
-        ("2025-03-01,1.6,deep-1,deep,chat,1,1e-16", "deep-1: output_cost_per_token '1e-16': A price has at most 15"),
-        ("2025-02-30,1.6,deep-1,deep,chat,1,1", "deep-1: asof_date '2025-02-30' is no date like 2025-03-01"),
-        (",1.6,deep-1,deep,chat,1,1", "deep-1: asof_date '' is no date"),
+        ("2025-03-01,1.6,deep-1,deep,chat,abc,1", "input_cost_per_token 'abc' is no number"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1_0,1", "input_cost_per_token '1_0' is no number"),
+        ("2025-03-01,1.6,deep-1,deep,chat,-1,1", "input_cost_per_token '-1': A price is a number from 0"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1,NaN", "output_cost_per_token 'NaN': A price is a number"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1,1e-16", "output_cost_per_token '1e-16': A price has at most 15"),
+        ("2025-02-30,1.6,deep-1,deep,chat,1,1", "asof_date '2025-02-30' is no date like 2025-03-01"),
+        (",1.6,deep-1,deep,chat,1,1", "asof_date '' is no date"),
         ("2025-03-01,1.6,,deep,chat,1,1", "A name has 1 to 200 printable characters"),
         ("2025-03-01,1.6," + "x" * 201 + ",deep,chat,1,1", "A name has 1 to 200 printable characters"),
-        ("2025-03-01,1.6,deep-1,deep,chat,1", "it has more or fewer fields than the header"),
-        ("2025-03-01,1.6,deep-1,deep,chat,1,1,1", "it has more or fewer fields than the header"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1", "more or fewer fields than the header"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1,1,1", "more or fewer fields than the header"),
     ],
 )
 def test_a_row_that_cannot_be_understood_is_left_out_with_its_line(row: str, reason: str) -> None:
     listing = _file("2025-03-01,1.6,deep-1,deep,chat,1,1", row)
     assert len(listing.prices) == 1
     (left,) = listing.left_out
-    assert (left.where, left.reason[: len(reason)], left.is_fault) == ("line 3", reason, True)
+    assert (left.line, left.reason[: len(reason)], left.is_fault) == (3, reason, True)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_the_packaged_list_says_what_has_no_price_of_tokens() -> None:
     assert listing.left_out
     assert {row.is_fault for row in listing.left_out} == {False}
     listed = {price.model for price in listing.prices}
-    assert [row.where for row in listing.left_out if row.where in listed] == []
+    assert [row.model for row in listing.left_out if row.model in listed] == []
 
 
 # What a list would change
@@ -217,7 +217,11 @@ def test_a_first_list_adds_models_with_suggested_tiers_and_their_prices() -> Non
         ("mini-1", "deep", "small", NOON),
     ]
     assert list(Price.objects.values_list("set_by", "source").distinct()) == [("ann", "list")]
-    assert (len(found.first), len(found.changed), found.unchanged) == (2, 0, 0)
+    assert [(model.name, change.rates.rate) for model, change in found.new] == [
+        ("deep-1", Decimal("0.000001")),
+        ("mini-1", Decimal(0)),
+    ]
+    assert (found.first, found.changed, found.unchanged) == ((), (), 0)
 
 
 def test_applied_twice_changes_nothing_more() -> None:
@@ -295,9 +299,7 @@ def test_two_prices_for_one_day_in_one_list_are_a_fault() -> None:
         )
     )
     assert (len(found.changes), found.unchanged) == (1, 1)
-    assert [(row.where, row.reason) for row in found.faults] == [
-        ("deep-1 2026-01-01", "listed twice at different prices")
-    ]
+    assert [str(row) for row in found.faults] == ["deep-1: listed twice for 2026-01-01, at different prices"]
 
 
 # Prices without a date
