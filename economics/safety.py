@@ -18,8 +18,8 @@ UPDATE economics_policy SET last_safety_at = %(now)s
                  FOR NO KEY UPDATE SKIP LOCKED)
 """
 
-# The figures of `economics_standing`, for a whole fleet by a few hash joins. Only lines that can be full are among
-# them: those with a limit, and something settled in the present window. `over` has a row per envelope.
+# The figures of `economics_standing`, for a whole fleet by a few hash joins: only lines that have a limit and half of
+# it, the first threshold, settled in the present window. `over` has a row per envelope.
 _STANDING = """
 WITH windows AS MATERIALIZED (
     SELECT kind, w.starts, economics_window_end(kind, w.starts, p.zone) AS ends
@@ -31,12 +31,14 @@ granted AS (
      WHERE g.ended_at IS NULL AND w.starts BETWEEN g.first_window AND g.last_window GROUP BY 1),
 standing AS MATERIALIZED (
     SELECT l.id AS line_id, l.envelope_id, l.resource_type, l.qualifier, l.window_kind, w.starts, w.ends, c.settled,
-           economics_limit(l.resource_type, l.base, b.market_weight, coalesce(g.amount, 0), w.starts, w.ends) AS most
+           m.most
       FROM windows w JOIN economics_counters c ON c.window_start = w.starts
       JOIN economics_lines l ON l.id = c.line_id AND l.window_kind = w.kind
       LEFT JOIN resource_budgets b ON b.id = l.envelope_id
       LEFT JOIN granted g ON g.line_id = l.id
-     WHERE c.settled > 0 AND l.base IS NOT NULL
+     CROSS JOIN LATERAL (SELECT economics_limit(l.resource_type, l.base, b.market_weight, coalesce(g.amount, 0),
+                                                w.starts, w.ends)) AS m(most)
+     WHERE c.settled > 0 AND l.base IS NOT NULL AND c.settled * 2 >= m.most
        AND (%(ids)s::bigint[] IS NULL OR l.envelope_id = ANY(%(ids)s::bigint[]))),
 over AS MATERIALIZED (
     SELECT envelope_id, CASE WHEN bool_and(ends IS NOT NULL) THEN max(ends) END AS until,
