@@ -190,7 +190,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             '<td class="number">{}</td><td class="number">{}</td><td class="number">{}</td><td>{}</td><td>{}</td></tr>',
             (figures.line_cells(line) for line in lines),
         )
-        heads = ("Line", "Base", "Granted", "Limit", "Settled", "Held", "Remaining", "Room", "Resets")
+        heads = ("Line", "Base", "Granted", "Limit", "Settled", "Held", "Remaining", "Room", "Resets (UTC)")
         head = format_html_join("", '<th scope="col">{}</th>', ((text,) for text in heads))
         return format_html('<table class="standing"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, rows)
 

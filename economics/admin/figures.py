@@ -46,7 +46,7 @@ def share_bar(settled: Decimal, held: Decimal, limit: Decimal | None) -> str | S
 
 def line_cells(line: envelopes.Standing) -> tuple[object, ...]:
     """Return the cells of a line in a table of where lines stand."""
-    resets = f"{line.window_end:%Y-%m-%d %H:%M} UTC" if line.window_end else "never"
+    resets = f"{line.window_end:%Y-%m-%d %H:%M}" if line.window_end else "never"
     return (
         line.title,
         number(line.base, "no ceiling"),
@@ -68,9 +68,14 @@ def sentence(revision: Revision) -> str:
 
 
 def changed(revision: Revision) -> str:
-    """Return what a revision changed, old and new."""
-    return "; ".join(f"{name} {_value(old)} → {_value(new)}" for name, (old, new) in revision.changes.items())
+    """Return what a revision changed, old and new; of a new envelope only what says something."""
+    told = ((name, old, new) for name, (old, new) in revision.changes.items() if old is not None or new)
+    return "; ".join(f"{name.replace('_', ' ')} {_value(old)} → {_value(new)}" for name, old, new in told)
 
 
 def _value(value: object) -> str:
-    return "none" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(Decimal(str(value)))
+    return str(value) if value else "none"
