@@ -1,12 +1,15 @@
 """The audit of the whole: every balance, hold, transfer and state rebuilt from the rows that cannot change."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from auction.models import AuditRun
-from economics import ledger
+from economics import ledger, recount
+
+RECENT: Final = timedelta(days=2)  # usage that is read where an audit must not take long: whole months are many rows
 
 # Each query returns (what, stored, rebuilt) for every disagreement. None of them trusts a foreign key or a trigger:
 # what a superuser did with those switched off is just what an audit is for.
@@ -148,19 +151,20 @@ SELECT (SELECT count(*) FROM token_accounts), (SELECT count(*) FROM token_ledger
 
 
 @transaction.atomic(durable=True)
-def differences() -> list[ledger.Difference]:
+def differences(*, since: datetime | None = None) -> list[ledger.Difference]:
     """Return every disagreement between stored figures and the rows behind them, read in one snapshot.
 
-    REPEATABLE READ and read-only: writers go on meanwhile and none of their half-done work is ever seen.
+    `since` bounds the usage that is read (see `economics.recount`); None reads all of it. REPEATABLE READ and
+    read-only: writers go on meanwhile and none of their half-done work is ever seen.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    return differences_here()
+    return differences_here(since=since)
 
 
-def differences_here() -> list[ledger.Difference]:
+def differences_here(*, since: datetime | None = None) -> list[ledger.Difference]:
     """Return the same as seen by the caller's own transaction, its uncommitted deeds included."""
-    found = ledger.differences()
+    found = ledger.differences() + recount.differences(since=since)
     with connection.cursor() as cursor:
         for query in _QUERIES:
             cursor.execute(query)
@@ -176,9 +180,9 @@ def scope() -> str:
     return f"{accounts:,} accounts, {transfers:,} transfers, {bids:,} bids, {clears:,} clears"
 
 
-def audit(*, now: datetime) -> AuditRun:
+def audit(*, now: datetime, since: datetime | None = None) -> AuditRun:
     """Audit the books and store the pass, started at `now`, with a line for each difference."""
-    found = differences()
+    found = differences(since=since)
     return AuditRun.objects.create(
         started_at=now,
         finished_at=timezone.now(),

@@ -18,7 +18,8 @@ def tick() -> None:
 
 @shared_task(ignore_result=True)
 def audit_books() -> None:
-    """Audit the books and store the pass."""
-    run = audit.audit(now=clock.now())
+    """Audit the books, of usage that of the last days, and store the pass."""
+    now = clock.now()
+    run = audit.audit(now=now, since=now - audit.RECENT)
     if not run.passed:
         log.error("The audit found %d differences: %s", len(run.differences), run.differences[:10])

@@ -138,5 +138,6 @@ class AuditRunAdmin(LargeTableAdmin[AuditRun]):
         """Audit the books now and show the pass."""
         if not self.has_audit_permission(request):
             raise PermissionDenied
-        run = audit.audit(now=timezone.now())
+        now = timezone.now()
+        run = audit.audit(now=now, since=now - audit.RECENT)
         return HttpResponseRedirect(reverse("admin:auction_auditrun_change", args=[run.pk]))
