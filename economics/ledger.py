@@ -211,20 +211,25 @@ def _in_lock_order(ids: Iterable[int]) -> QuerySet[Account]:
     return Account.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("lock_rank", "pk")
 
 
+@transaction.atomic(savepoint=False)
 def release_holds(amounts: dict[int, int]) -> None:
     """Make held tokens available again: `amounts` maps account ids to wallet tokens. All or none."""
     due = {account: amount for account, amount in amounts.items() if amount}
     if not due:
         return
     with connection.cursor() as cursor:
+        # Locked by a statement of its own. An update that began before it waited for somebody else's change still
+        # finds the wallet's old version, asks for that while it holds the new one, and meets whoever queues there.
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM token_accounts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) AS a",
+            [list(due)],
+        )
         cursor.execute(
             """
-            WITH due AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS d(id, amount)),
-                 wallet AS (SELECT id FROM token_accounts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE)
             UPDATE token_accounts a SET held = a.held - due.amount
-              FROM wallet JOIN due USING (id) WHERE a.id = wallet.id
+              FROM unnest(%s::bigint[], %s::bigint[]) AS due(id, amount) WHERE a.id = due.id
             """,
-            [list(due), list(due.values()), list(due)],
+            [list(due), list(due.values())],
         )
         if cursor.rowcount != len(due):
             msg = "A hold names an account that does not exist."

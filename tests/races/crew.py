@@ -61,24 +61,33 @@ def race(*deeds: Callable[[int], object], rounds: int = 20) -> list[list[Outcome
 
 @contextlib.contextmanager
 def stuck(deed: Callable[[], object], url: str) -> Iterator[None]:
-    """Begin a deed in another process and enter when it waits for a lock; on leaving it must come to its end."""
+    """Begin a deed in another process and enter when it waits for a lock; on leaving it must come to its end.
+
+    One inside another they wait in the order in which they were begun.
+    """
     connections.close_all()
     receiver, sender = _FORK.Pipe(duplex=False)
     member = _FORK.Process(target=_run, args=(lambda _: deed(), 0, 1, _FORK.Barrier(1), sender), daemon=True)
+    before = _waiting(url)
     member.start()
     try:
-        with psycopg.connect(url, autocommit=True) as watcher:
-            end = time.monotonic() + _PATIENCE
-            while watcher.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount == 0:
-                assert member.is_alive(), "the deed waited for nothing"
-                assert time.monotonic() < end, "the deed waits for nothing"
-                time.sleep(0.01)
+        end = time.monotonic() + _PATIENCE
+        while _waiting(url) <= before:
+            assert member.is_alive(), "the deed waited for nothing"
+            assert time.monotonic() < end, "the deed waits for nothing"
+            time.sleep(0.01)
         yield
         log = _received(receiver)
         assert not isinstance(log, str), log
     finally:
         member.kill()
         member.join()
+
+
+def _waiting(url: str) -> int:
+    """Return how many sessions of the server wait for a lock."""
+    with psycopg.connect(url, autocommit=True) as watcher:
+        return watcher.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount
 
 
 def _run(deed: Callable[[int], object], place: int, rounds: int, barrier: Barrier, report: Connection) -> None:

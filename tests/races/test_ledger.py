@@ -6,15 +6,19 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from auction import batches, clearing, payouts, settlement
+import psycopg
+
+from auction import batches, clearing, order_book, payouts, settlement
 from economics import ledger, mint
 from economics.models import Account, DailyIssue, Transfer
 from tests import factories
 from tests.factories import NOON, after
-from tests.races.crew import race
+from tests.races.crew import race, stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from auction.models import Bid
 
 ROUNDS = 25
 
@@ -144,3 +148,20 @@ def test_pools_that_share_wallets_clear_settle_and_pay_out_without_a_deadlock() 
 
     assert [(one.value, other.value) for one, other, *_rest in outcomes] == [(8, 8)] * 15
     assert sum(one.value for round_ in outcomes for one in round_[2:4]) > 0
+
+
+def test_holds_are_released_in_turn_while_the_wallet_is_named_and_changed_by_others(committed_db: str) -> None:
+    owner, market = factories.wallet(100), factories.pool()
+    one, other = (factories.bid(owner, 10, market) for _ in range(2))
+
+    def cancel(bid: Bid) -> Callable[[], object]:
+        return lambda: order_book.cancel_bid(bid.pk, wallet=owner.pk, now=NOON).status
+
+    with psycopg.connect(committed_db) as naming, psycopg.connect(committed_db) as changing:
+        # As a foreign key does it for the row of a bid that is not committed yet.
+        naming.execute("SELECT FROM token_accounts WHERE id = %s FOR KEY SHARE", [owner.pk])
+        changing.execute("UPDATE token_accounts SET held = held WHERE id = %s", [owner.pk])
+        with stuck(cancel(one), committed_db), stuck(cancel(other), committed_db):
+            changing.commit()
+
+    assert Account.objects.get(pk=owner.pk).held == 0
