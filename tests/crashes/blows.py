@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _FORK: Final = multiprocessing.get_context("fork")
 _PATIENCE: Final = 60  # seconds
+_OTHERS: Final = """
+SELECT FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 
 def kill_process() -> None:
@@ -39,6 +43,8 @@ def end_session() -> None:
 def struck(deed: Callable[[], object], *, blow: Callable[[], None], step: int) -> bool:
     """Do the deed in another process with a blow at its step; return whether it was struck before its end.
 
+    On return the server knows of the end, too: nothing the victim had locked is locked any more.
+
     Steps are counted from 0: one before and one after every statement, and around each COMMIT.
     """
     connections.close_all()
@@ -50,7 +56,19 @@ def struck(deed: Callable[[], object], *, blow: Callable[[], None], step: int) -
         victim.join()
         message = "the deed did not come to its end"
         raise AssertionError(message)
+    _await_end_of_sessions()
     return victim.exitcode != 0
+
+
+def _await_end_of_sessions() -> None:
+    """Wait until the server has seen that the victim is gone: till then its transaction's locks are still held."""
+    end = time.monotonic() + _PATIENCE
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS)
+        while cursor.rowcount:
+            assert time.monotonic() < end, "the server did not see that the victim is gone"
+            time.sleep(0.002)
+            cursor.execute(_OTHERS)
 
 
 def _suffer(deed: Callable[[], object], blow: Callable[[], None], step: int) -> None:
