@@ -48,8 +48,9 @@ class SeenFilter(admin.SimpleListFilter):
 class AlertAdmin(LargeTableAdmin[Alert]):
     """Lines that reached 50, 80 or 100 % of their limit, with the figures of that moment."""
 
+    extra = ("entity",)
     list_display = (
-        *("id", "raised_at", "entity", "line", "window_start", "threshold", figure("settled"), figure("limit")),
+        *("raised_at", "entity", "line", "threshold", figure("settled"), figure("limit")),
         *("froze", "rearmed_at", "seen"),
     )
     list_filter = ("threshold", SeenFilter, "froze", ClassFilter, "line__window_kind", "raised_at")
@@ -68,7 +69,7 @@ class AlertAdmin(LargeTableAdmin[Alert]):
             '<a href="{}">{}</a>', reverse("admin:economics_envelope_change", args=[envelope.pk]), envelope
         )
 
-    @admin.display(description="seen by")
+    @admin.display(description="seen")
     def seen(self, alert: Alert) -> str | None:
         """Return who has seen it, if anybody."""
         return alert.seen_by or None
