@@ -11,10 +11,12 @@ from django.db.models import QuerySet
 
 from config.models import Agent
 from economics import errors
-from economics.models import BudgetPolicy, DefaultEnvelope, Envelope, Grant, Line, Pause, Usage, Window
+from economics.models import BudgetPolicy, DefaultEnvelope, Envelope, Grant, Line, Pause, Tier, Usage, Window
 from economics.models.budgets import MOST_AMOUNT
 
 _SETTINGS = ("who", "why", "cause_kind", "cause_id", "now")
+_SIGN = "SELECT " + ", ".join(f"set_config('economy.{name}', %s, true)" for name in _SETTINGS)
+_SIGNED = "SELECT " + ", ".join(f"coalesce(current_setting('economy.{name}', true), '')" for name in _SETTINGS)
 CEILINGS: Final = ("token_budget", "cpu_budget", "storage_budget_gb", "api_call_budget")
 _CHANGEABLE: Final = frozenset({*CEILINGS, "window_kind", "request_token_cap"})
 LONGEST_TYPE, LONGEST_ID = 64, 200
@@ -55,20 +57,13 @@ class Standing(NamedTuple):
 
 @contextmanager
 def signed(author: Author, *, now: datetime) -> Iterator[None]:
-    """Put an author's name on every revision written meanwhile, in one transaction."""
-    values = (*author, now.isoformat())
-    with transaction.atomic():
-        _set(dict(zip(_SETTINGS, values, strict=True)))
+    """Put an author's name on every revision written meanwhile, in one transaction; then the one before signs again."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_SIGNED)
+        before = cursor.fetchone()
+        cursor.execute(_SIGN, [*author, now.isoformat()])
         yield
-        _set(dict.fromkeys(_SETTINGS, ""))
-
-
-def _set(values: Mapping[str, str]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(values))}",
-            [part for name, value in values.items() for part in (f"economy.{name}", value)],
-        )
+        cursor.execute(_SIGN, before)
 
 
 def ensure_policy() -> None:
@@ -107,6 +102,8 @@ def _sane(pointer: str) -> Iterator[None]:
             yield
     except IntegrityError as error:
         law = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        if law == "envelope_once_per_entity":  # somebody was faster
+            raise errors.EnvelopeExistsError from error
         msg = f"This breaks the law {law}."
         raise errors.BudgetInvalidError(msg, pointer=pointer, law=law) from error
 
@@ -283,12 +280,14 @@ def set_line(  # noqa: PLR0913 - a line has this many terms
 ) -> Line:
     """Set the base ceiling of a further line: a tier, a provider, or another window; None takes the ceiling away.
 
-    Refuses a line that is kept by a column of the envelope (change that column), an unknown class or window, a
+    Refuses a line that is kept by a column of the envelope (change that column), an unknown class, window or tier, a
     qualifier on CPU or storage, and a ceiling that is negative.
     """
     if resource_type not in Usage.Resource.values or window_kind not in Window.values:
         msg = f"Classes: {', '.join(Usage.Resource.values)}. Windows: {', '.join(Window.values)}."
         raise errors.BudgetInvalidError(msg, pointer="/resource_type")
+    if resource_type == Usage.Resource.LLM_TOKENS and qualifier and not Tier.objects.filter(pk=qualifier).exists():
+        raise errors.UnknownTierError(pointer="/qualifier", tier=qualifier)
     if base is not None:
         _check_amount(base, "base")
     with signed(author, now=now):
@@ -317,8 +316,8 @@ def grant(  # noqa: PLR0913 - a grant has this many terms
 ) -> Grant:
     """Add `amount` to a line in each of its windows from that of `first` (now) to that of `last` (`first`).
 
-    It lapses by itself, is not lifted by the market and not carried over. Refuses an amount of 0 or less and an end
-    before the start.
+    It lapses by itself, is not lifted by the market and not carried over. Refuses an amount of 0 or less, an end
+    before the start, and a line that does not exist.
     """
     if not amount.is_finite() or not 0 < amount <= MOST_AMOUNT:
         msg = f"amount is more than 0 and at most {MOST_AMOUNT:,}."
@@ -328,6 +327,8 @@ def grant(  # noqa: PLR0913 - a grant has this many terms
     if end < begin:
         msg = "A grant ends after it begins."
         raise errors.BudgetInvalidError(msg, pointer="/last")
+    if not Line.objects.filter(pk=line_id).exists():
+        raise errors.UnknownEnvelopeError(line_id=line_id)
     with signed(author, now=now):
         (opening,), (closing,) = standing([line_id], at=begin), standing([line_id], at=end)
         return Grant.objects.create(
@@ -391,7 +392,8 @@ def lift(locked: Sequence[int]) -> int:
             """,
             [list(locked)],
         )
-        return cursor.rowcount
+        lifted: int = cursor.rowcount
+    return lifted
 
 
 def _in_order(envelopes: QuerySet[Envelope]) -> list[int]:

@@ -223,6 +223,8 @@ def line(  # noqa: PLR0913 - a line has this many terms
     at: datetime = NOON,
 ) -> Line:
     """Return a further line of an envelope: of a tier (a provider for calls, "" for the whole class)."""
+    if tier and resource_type == "llm_tokens":
+        Tier.objects.get_or_create(pk=tier)
     return envelopes.set_line(
         of.pk,
         resource_type=resource_type,
