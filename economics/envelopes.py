@@ -15,8 +15,9 @@ from economics.models import BudgetPolicy, DefaultEnvelope, Envelope, Grant, Lin
 from economics.models.budgets import MOST_AMOUNT
 
 _SETTINGS = ("who", "why", "cause_kind", "cause_id", "now")
-_SIGN = "SELECT " + ", ".join(f"set_config('economy.{name}', %s, true)" for name in _SETTINGS)
-_SIGNED = "SELECT " + ", ".join(f"coalesce(current_setting('economy.{name}', true), '')" for name in _SETTINGS)
+_SET = ", ".join(f"set_config('economy.{name}', %s, true)" for name in _SETTINGS)
+_GOT = ", ".join(f"coalesce(current_setting('economy.{name}', true), '')" for name in _SETTINGS)
+_SIGN = f"WITH before AS MATERIALIZED (SELECT {_GOT}) SELECT before.*, {_SET} FROM before"  # noqa: S608 - constants
 CEILINGS: Final = ("token_budget", "cpu_budget", "storage_budget_gb", "api_call_budget")
 _CHANGEABLE: Final = frozenset({*CEILINGS, "window_kind", "request_token_cap"})
 LONGEST_TYPE, LONGEST_ID = 64, 200
@@ -59,9 +60,8 @@ class Standing(NamedTuple):
 def signed(author: Author, *, now: datetime) -> Iterator[None]:
     """Put an author's name on every revision written meanwhile, in one transaction; then the one before signs again."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SIGNED)
-        before = cursor.fetchone()
         cursor.execute(_SIGN, [*author, now.isoformat()])
+        before = cursor.fetchone()[: len(_SETTINGS)]
         yield
         cursor.execute(_SIGN, before)
 
