@@ -176,10 +176,7 @@ def set_price(  # noqa: PLR0913 - a price has this many terms
     priced already stays as it is. `tier` (and `provider`) add a model that the catalogue does not know. Refuses an
     unknown model without a tier, rates that are negative or no numbers, and tokens without a price of output.
     """
-    _check_price(resource_type, name, rates)
-    if len(source) > LONGEST_SOURCE:
-        msg = f"A source has at most {LONGEST_SOURCE} characters."
-        raise errors.InvalidPriceError(msg, pointer="/source")
+    check_price(resource_type, name, rates, source=source)
     lock()
     if resource_type == Usage.Resource.LLM_TOKENS:
         name = _priced_model(name, tier=tier, provider=provider, now=now)
@@ -210,7 +207,11 @@ def _priced_model(name: str, *, tier: str, provider: str, now: datetime) -> str:
         return add_model(name, tier=tier, provider=provider, now=now).name
 
 
-def _check_price(resource_type: str, name: str, rates: Rates) -> None:
+def check_price(resource_type: str, name: str, rates: Rates, *, source: str = "") -> None:
+    """Refuse what cannot be a price, whatever the catalogue holds."""
+    if len(source) > LONGEST_SOURCE:
+        msg = f"A source has at most {LONGEST_SOURCE} characters."
+        raise errors.InvalidPriceError(msg, pointer="/source")
     if resource_type not in Usage.Resource.values:
         msg = f"resource_type is one of {', '.join(Usage.Resource.values)}."
         raise errors.InvalidPriceError(msg, pointer="/resource_type")

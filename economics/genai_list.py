@@ -1,13 +1,14 @@
 """The price list inside the installed package genai-prices; nothing is ever fetched."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, partial
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from economics import catalog
-from economics.price_sources import LeftOut, ListPrice, PriceList, both, midnight, read_into, sound
+from economics.price_sources import LeftOut, ListPrice, NoPriceError, PriceList, both, midnight, read_into, sound
 
 if TYPE_CHECKING:
     from genai_prices import data_snapshot, types
@@ -30,11 +31,7 @@ def read_genai() -> PriceList:
     hours. Left out are batch and priority variants, one-hour cache writes, audio, images, searches and requests, and
     names that the package knows by a part of them only.
     """
-    import genai_prices  # noqa: PLC0415 - two megabytes, which only an import of prices needs
-    from genai_prices import data, data_snapshot  # noqa: PLC0415
-
-    source = f"genai-prices {genai_prices.__version__}"
-    packaged = data_snapshot.DataSnapshot(providers=data.providers, from_auto_update=False)
+    source, packaged = _source(), _packaged()
     prices: list[ListPrice] = []
     left_out: list[LeftOut] = []
     seen: set[str] = set()
@@ -47,6 +44,33 @@ def read_genai() -> PriceList:
                     steps = partial(_dated, model, model=listed, provider=provider.id, source=source)
                     read_into(prices, left_out, steps, model=listed)
     return PriceList(source, tuple(prices), tuple(left_out))
+
+
+def likely(name: str, *, at: datetime) -> ListPrice | None:
+    """Return what the package takes a name for, by its rules for parts of names, with the price of a moment.
+
+    A guess for a person to check: `model` is the name in the list, which is not the one asked for.
+    """
+    packaged = _packaged()
+    provider_id, _slash, rest = name.partition("/")
+    for named, asked in ((None, name), (provider_id, rest), (None, rest)):
+        try:
+            provider, model = packaged.find_provider_model(asked, None, named, None)
+            steps = _dated(model, model=model.id, provider=provider.id, source=_source())
+        except (LookupError, NoPriceError):
+            continue
+        return ([step for step in steps if step.effective_from is None or step.effective_from <= at] or steps[:1])[-1]
+    return None
+
+
+def _packaged() -> "data_snapshot.DataSnapshot":
+    from genai_prices import data, data_snapshot  # noqa: PLC0415 - two megabytes, which only few pages need
+
+    return data_snapshot.DataSnapshot(providers=data.providers, from_auto_update=False)
+
+
+def _source() -> str:
+    return f"genai-prices {metadata.version('genai-prices')}"
 
 
 def _is_inferred(packaged: "data_snapshot.DataSnapshot", provider: "types.Provider", name: str) -> bool:

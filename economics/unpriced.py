@@ -113,6 +113,21 @@ class Unpriced(NamedTuple):
     first_use: datetime
     last_use: datetime
 
+    @property
+    def missing(self) -> str:
+        """What stands between this usage and its price."""
+        if self.has_price:
+            return "nothing: it is about to be priced"
+        if not self.is_named:
+            return f"it names no {'model' if self.resource_type == 'llm_tokens' else 'provider'}"
+        return "the model" if self.resource_type == "llm_tokens" and self.listed_as is None else "a price"
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it says what it was use of, so that a price could be set for it."""
+        named = {"llm_tokens": self.model, "api_calls": self.provider}
+        return bool(named.get(self.resource_type, "the class"))
+
 
 def queue(*, most: int = 500) -> list[Unpriced]:
     """Return what waits for a price, by class, model and provider: what has none first, the most used of it first."""

@@ -46,11 +46,13 @@ def test_import_prices_shows_what_it_changes_and_changes_it(file: Path) -> None:
 prices.csv: 1 new models, 0 first prices, 1 changed prices (0 replacing one of the same moment), 0 unchanged, \
 0 left out (0 not understood).
 
-New models → tier, with their first price in USD per million tokens (1):
-  deep-1  (deep) → standard: 1 in, 2 out, from 2025-01-01
+New models (1):
+  Model   Provider  Tier      USD per million tokens  Counts
+  deep-1  deep      standard  1 in, 2 out             from 2025-01-01
 
-Changed prices, USD per million tokens (1):
-  deep-1: 2 → 4 out (+100.0 %), from 2025-02-01
+Changed prices (1):
+  Model   USD per million tokens  Counts
+  deep-1  2 → 4 out (+100.0 %)    from 2025-02-01
 
 Imported 1 models and 2 prices.
 Usage that waited for one of them is priced by the next tick.
@@ -81,7 +83,7 @@ def test_import_prices_takes_tiers_and_names(file: Path) -> None:
 def test_import_prices_shows_ten_of_a_kind_or_all(file: Path) -> None:
     file.write_text(HEADER + "".join(f"2025-01-01,m-{n:02},deep,1,1\n" for n in range(12)))
     assert "  … and 2 more (--all shows them)" in _import(file, "--dry-run").splitlines()
-    assert "  m-11  (deep)" in _import(file, "--dry-run", "--all")
+    assert "  m-11   deep " in _import(file, "--dry-run", "--all")
 
 
 def test_import_prices_of_the_package() -> None:

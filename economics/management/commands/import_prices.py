@@ -9,8 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config.errors import RefusedError
-from economics import genai_list, price_sources, pricelists
-from economics.management import diff_text
+from economics import genai_list, price_sources, price_words, pricelists
 from economics.price_sources import PriceList
 
 _SHOWN: Final = 10
@@ -70,7 +69,7 @@ class Command(BaseCommand):
             listing = _list(options["file"]).narrowed(only=options["only"], skip=options["skip"])
             tiers = dict(map(_model_and_tier, options["tier"]))
             found = pricelists.diff(listing, now=now, tiers=tiers)
-            for line in diff_text.lines(found, most=None if options["all"] else _SHOWN):
+            for line in price_words.lines(found, most=None if options["all"] else _SHOWN):
                 self.stdout.write(line)
             self.stdout.write("")
             if found.is_empty:
