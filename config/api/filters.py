@@ -35,6 +35,17 @@ class MomentFilter(django_filters.Filter):
     field_class = _MomentField
 
 
+@extend_schema_field(OpenApiTypes.INT64)
+class IdFilter(django_filters.Filter):
+    """The number of a row."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, **options: Any) -> None:
+        """Bound it to what a bigint holds."""
+        super().__init__(**{"min_value": 0, "max_value": fields.LARGEST, **options})
+
+
 @extend_schema_field(OpenApiTypes.BOOL)
 class FlagFilter(django_filters.Filter):
     """`true` or `false`."""

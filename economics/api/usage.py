@@ -1,6 +1,7 @@
 """Usage over HTTP: what was used, told by the agent that used it, and taken back where it was wrong."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import django_filters
@@ -47,7 +48,7 @@ class ReportUsage(serializers.Serializer[object]):
 class Correct(fields.Body):
     """How much of a usage row is taken back (all that is left of it when not said), and why."""
 
-    amount = fields.Amount(required=False)
+    amount = fields.Amount(min_value=Decimal("0.000001"), required=False)
     note = fields.PlainText(max_length=500)
 
 
@@ -84,8 +85,8 @@ class UsageFilter(django_filters.FilterSet):
     provider = django_filters.CharFilter()
     price_state = django_filters.ChoiceFilter(choices=Usage.PriceState.choices)
     slot_id = django_filters.CharFilter()
-    reservation_id = django_filters.NumberFilter()
-    corrects_id = django_filters.NumberFilter()
+    reservation_id = filters.IdFilter()
+    corrects_id = filters.IdFilter()
     since = filters.MomentFilter(field_name="created_at", lookup_expr="gte")
     until = filters.MomentFilter(field_name="created_at", lookup_expr="lt")
 

@@ -1,0 +1,90 @@
+"""The commands of docs/api.md do what the page says they do, in the order it says them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from django.test import Client
+
+from tests import callers, factories
+
+if TYPE_CHECKING:
+    from tests.callers import Caller
+
+pytestmark = pytest.mark.django_db
+
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+NUMBERS = {"id", "usage_id", "reservation_id", "corrects_id"}  # as they come
+
+
+class Command(NamedTuple):
+    """A command of the page, and the answer printed under it: a status and what the body holds among others."""
+
+    words: list[str]
+    status: int
+    answer: Any
+
+
+def _commands() -> list[Command]:
+    blocks = re.findall(r"^```\n(curl .*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = []
+    for part in re.split(r"^(?=curl )", "".join(blocks), flags=re.MULTILINE)[1:]:
+        lines = part.rstrip().splitlines()
+        said = next(place for place, line in enumerate(lines) if line.startswith("# "))
+        status, _, answer = "\n".join(line.removeprefix("#") for line in lines[said:]).strip().partition(" ")
+        command = "\n".join(lines[:said]).replace("\\\n", "")
+        found.append(Command(shlex.split(command), int(status), json.loads(re.sub(r",?\s*…(?=[\]}])", "", answer))))
+    return found
+
+
+def _run(words: list[str], caller: Caller, names: dict[str, str]) -> Any:
+    """Send what curl would send."""
+    headers, body, method, address = {}, None, None, ""
+    rest = iter(words[1:])
+    for word in rest:
+        if word in {"-d", "--data-binary"}:
+            body = next(rest)
+        elif word == "-X":
+            method = next(rest)
+        elif word == "-H":
+            name, _, value = next(rest).partition(": ")
+            headers[name.lower()] = value.replace("$KEY", caller.secret)
+        else:
+            address = re.sub(r"\$([A-Z]+)", lambda name: names[name[1]], word)
+    kind = headers.pop("content-type", "")
+    send = method or ("GET" if body is None else "POST")
+    return Client(headers=headers).generic(send, address, (body or "").encode(), content_type=kind)
+
+
+def _fits(said: Any, got: Any, name: str = "") -> bool:
+    """Tell whether an answer holds what the page says of it; … stands for anything."""
+    if isinstance(said, dict):
+        return isinstance(got, dict) and all(key in got and _fits(value, got[key], key) for key, value in said.items())
+    if isinstance(said, list):
+        return isinstance(got, list) and len(got) >= len(said) and all(map(_fits, said, got))
+    if isinstance(said, str):
+        return isinstance(got, str) and re.fullmatch(".*".join(map(re.escape, said.split("…"))), got) is not None
+    return isinstance(got, int) if name in NUMBERS and said is not None else bool(said == got)
+
+
+def test_the_page_tells_what_happens() -> None:
+    factories.model()
+    factories.envelope("h1", at=callers.now())
+    worker = callers.caller()
+    names = {"API": ""}
+    commands = _commands()
+    assert len(commands) == 14
+    for command in commands:
+        answer = _run(command.words, worker, names)
+        got = json.loads(answer.content)
+        assert answer.status_code == command.status, (command.words, got)
+        assert _fits(command.answer, got), (command.words, got)
+        if answer.status_code == 201 and "price_state" not in got:
+            names["RESERVATION"] = str(got["id"])
+        elif answer.status_code == 201:
+            names["USAGE"] = str(got["id"])
