@@ -19,6 +19,8 @@ _WIDE: Final = {"class": "vTextField"}
 class PriceForm(forms.Form):
     """A price from a moment on. Rates are per unit once the form is valid."""
 
+    may_add_models = False
+
     resource_type = forms.ChoiceField(choices=[(value, value) for value in Usage.Resource.values], label="Class")
     name = forms.CharField(
         required=False,
@@ -62,10 +64,14 @@ class PriceForm(forms.Form):
         rates = Rates(chosen["rate"] / chosen["per"], *per_unit[1:])
         try:
             catalog.check_price(chosen["resource_type"], chosen["name"], rates)
-            if chosen["resource_type"] == Usage.Resource.LLM_TOKENS and chosen["tier"] is None:
+            if chosen["resource_type"] == Usage.Resource.LLM_TOKENS:
                 catalog.resolve(chosen["name"])
         except errors.ModelNotListedError:
-            self.add_error("tier", "The catalogue does not know this model: choose the tier it is to join.")
+            if chosen["tier"] is None or not self.may_add_models:
+                ask = (
+                    "choose the tier it is to join" if self.may_add_models else "somebody who may add models must do so"
+                )
+                self.add_error("tier", f"The catalogue does not know this model: {ask}.")
         except RefusedError as refusal:
             self.add_error(refusal.pointer.lstrip("/"), refusal.detail)
         return {**chosen, "rates": rates}

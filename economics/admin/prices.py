@@ -103,6 +103,7 @@ class PriceAdmin(ReadOnlyAdmin[Price]):
             raise PermissionDenied
         known = {} if request.method == "POST" else price_form.initial(request)
         form = price_form.PriceForm(request.POST if request.method == "POST" else None, initial=known)
+        form.may_add_models = request.user.has_perm("economics.add_languagemodel")
         if form.is_valid():
             chosen, saved = form.cleaned_data, None
             with self.done(request, lambda: f"{saved} is set."):
