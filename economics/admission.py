@@ -25,7 +25,8 @@ _REFUSALS: Final[dict[str, type[errors.AdmissionRefusedError]]] = {
 _RESERVE = """
 SELECT * FROM economics_reserve(
     %(agent_id)s, %(entity_type)s, %(entity_id)s, %(resource_type)s, %(model)s, %(tier)s, %(provider)s, %(amount)s,
-    %(input_tokens)s, %(output_tokens)s, %(artifact_type)s, %(artifact_id)s, %(slot_id)s, %(seconds)s, %(now)s)
+    %(input_tokens)s, %(output_tokens)s, %(artifact_type)s, %(artifact_id)s, %(slot_id)s, %(seconds)s, %(now)s,
+    %(sweep)s)
 """
 _SETTLE = """
 SELECT refusal, usage_id, settled_amount FROM economics_settle(
@@ -71,23 +72,32 @@ def reserve(
 
     One statement, a function of the database. A refusal is *returned*, not raised: it is on record as a row and must
     be committed. It names the first line without room (total, then tier or provider, the fleet last) and the most
-    that would pass. `seconds` is the life of the reservation, the policy's when not given. `dry_run` does all of it
-    and takes it back. Raises InvalidAskError for what no envelope could admit.
+    that would pass. Nobody is refused for a hold whose time is over: it expires first. `seconds` is the life of the
+    reservation, the policy's when not given. `dry_run` does all of it and takes it back. Raises InvalidAskError for
+    what no envelope could admit.
     """
     _refuse(_faults(ask))
     if seconds is not None and not 1 <= seconds <= MOST_SECONDS:
         msg = "A reservation lasts a second or more, and no longer than policy allows."
         raise errors.InvalidAskError(msg, pointer="/seconds")
     terms = {**asdict(ask), "agent_id": agent_id, "seconds": seconds, "now": now}
+    answer = _answer({**terms, "sweep": False}, dry_run=dry_run)
+    if answer["refusal"] == "expiry_due":
+        answer = _answer({**terms, "sweep": True}, dry_run=dry_run)
+    return _refusal(answer) if answer["refusal"] else _reservation(terms, answer)
+
+
+def _answer(terms: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """Ask once, in a transaction that is taken back, with its locks, when it was a dry run or holds are to go first."""
     with transaction.atomic():
         answer = _asked(terms)
         if answer["refusal"] == "envelope_due":
-            envelopes.open_default(ask.entity_type, ask.entity_id, now=now)
+            envelopes.open_default(terms["entity_type"], terms["entity_id"], now=terms["now"])
             answer = _asked(terms)
         if dry_run:
-            transaction.set_rollback(True)
             answer |= {"reservation_id": None, "refusal_id": None}  # gone with the rest
-    return _refusal(answer) if answer["refusal"] else _reservation(terms, answer)
+        transaction.set_rollback(dry_run or answer["refusal"] == "expiry_due")
+    return answer
 
 
 def _asked(terms: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,8 @@ $$;
 CREATE TRIGGER usage_is_counted AFTER INSERT ON resource_usage
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION economics_count_usage();
 
-CREATE FUNCTION economics_count_prices() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE FUNCTION economics_count_prices() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan AS $$  -- as for envelopes, below
 DECLARE
     policy record;
     lines bigint[];
@@ -161,9 +162,25 @@ $$;
 CREATE TRIGGER usage_price_is_counted AFTER UPDATE ON resource_usage
     REFERENCING OLD TABLE AS unpriced NEW TABLE AS priced FOR EACH STATEMENT EXECUTE FUNCTION economics_count_prices();
 
+-- The counters on which reservations are held, and how much.
+CREATE FUNCTION economics_held_by(in_reservations bigint[])
+RETURNS TABLE (is_fleet boolean, line bigint, starts timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
+SELECT is_fleet, line, starts, sum(amount)
+  FROM (SELECT false AS is_fleet, l.id AS line, r.amount,
+               economics_window_start(l.window_kind, r.reserved_at, p.zone, p.week_starts_on) AS starts
+          FROM economics_policy p, economics_reservations r
+          JOIN economics_lines l ON l.envelope_id = r.envelope_id AND l.resource_type = r.resource_type
+           AND l.qualifier IN ('', economics_qualifier(r.resource_type, r.tier, r.provider))
+         WHERE p.id = 1 AND r.id = ANY(in_reservations)
+        UNION ALL
+        SELECT true, f.id, r.usd, economics_window_start(f.window_kind, r.reserved_at, p.zone, p.week_starts_on)
+          FROM economics_policy p, economics_reservations r JOIN economics_lines f ON f.envelope_id IS NULL
+         WHERE p.id = 1 AND r.id = ANY(in_reservations) AND r.usd <> 0) AS held
+ GROUP BY 1, 2, 3
+$$;
+
 CREATE FUNCTION economics_count_reservations() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
-    policy record;
     lines bigint[];
     windows timestamptz[];
     sums numeric[];
@@ -179,23 +196,9 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM pg_advisory_xact_lock_shared(7302, 0);
-    SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
     SELECT array_agg(line ORDER BY is_fleet, line, starts), array_agg(starts ORDER BY is_fleet, line, starts),
            array_agg(CASE WHEN opened IS NULL THEN -amount ELSE amount END ORDER BY is_fleet, line, starts)
-      INTO lines, windows, sums
-      FROM (SELECT is_fleet, line, starts, sum(amount) AS amount
-              FROM (SELECT false AS is_fleet, l.id AS line, r.amount,
-                           economics_window_start(l.window_kind, r.reserved_at, policy.zone, policy.week_starts_on) AS starts
-                      FROM economics_reservations r
-                      JOIN economics_lines l ON l.envelope_id = r.envelope_id AND l.resource_type = r.resource_type
-                       AND l.qualifier IN ('', economics_qualifier(r.resource_type, r.tier, r.provider))
-                     WHERE r.id = ANY(coalesce(opened, closed))
-                    UNION ALL
-                    SELECT true, f.id, r.usd,
-                           economics_window_start(f.window_kind, r.reserved_at, policy.zone, policy.week_starts_on)
-                      FROM economics_reservations r JOIN economics_lines f ON f.envelope_id IS NULL
-                     WHERE r.id = ANY(coalesce(opened, closed)) AND r.usd <> 0) AS moved
-             GROUP BY is_fleet, line, starts) AS summed;
+      INTO lines, windows, sums FROM economics_held_by(coalesce(opened, closed));
     PERFORM economics_move(lines, windows, array_fill(0::numeric, ARRAY[cardinality(lines)]), sums);
     RETURN NULL;
 END
@@ -306,7 +309,8 @@ BEGIN
          WHERE g.ended_at IS NULL
     ), ended AS (
         UPDATE economics_grants g SET ended_at = moment FROM moved m
-         WHERE g.id = m.id AND m.until > moment AND (g.first_window, g.last_window) IS DISTINCT FROM (m.first_window, m.last_window)
+         WHERE g.id = m.id AND m.until > moment
+           AND (g.first_window, g.last_window) IS DISTINCT FROM (m.first_window, m.last_window)
         RETURNING g.*, m.first_window AS new_first, m.last_window AS new_last
     )
     INSERT INTO economics_grants (line_id, amount, first_window, last_window, reason, granted_by, cause_kind, cause_id,
@@ -333,13 +337,16 @@ SELECT envelope, coalesce(nullif(current_setting('economy.now', true), '')::time
  WHERE changed IS NOT NULL AND changed <> '{}' ORDER BY place
 $$;
 
-CREATE FUNCTION economics_follow_envelopes() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE FUNCTION economics_follow_envelopes() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off
+-- A plan made for one changed row would join the tables of a hundred thousand row by row: each call makes its own.
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     tracked text[] := ARRAY['window_kind', 'token_budget', 'cpu_budget', 'storage_budget_gb', 'api_call_budget',
                             'request_token_cap', 'market_weight', 'priority_score', 'state', 'state_reason',
                             'frozen_by_check', 'granted_at', 'granted_by'];
     ids bigint[];
     changes jsonb[];
+    resized boolean := true;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         SELECT array_agg(n.id ORDER BY n.id),
@@ -359,26 +366,34 @@ BEGIN
                (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb, n.api_call_budget,
                 n.request_token_cap, n.market_weight, n.priority_score, n.state, n.state_reason, n.frozen_by_check,
                 n.granted_at, n.granted_by);
+        SELECT EXISTS (SELECT FROM after n JOIN before o USING (id)
+                        WHERE TG_OP = 'UPDATE' AND (o.window_kind, o.token_budget, o.cpu_budget, o.storage_budget_gb,
+                                                    o.api_call_budget)
+                              IS DISTINCT FROM (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb,
+                                                n.api_call_budget)) INTO resized;
         UPDATE economics_lines l SET base = NULL, is_named = false
           FROM after n JOIN before o USING (id)
-         WHERE o.window_kind <> n.window_kind AND l.envelope_id = n.id AND l.is_named AND l.window_kind = o.window_kind;
+         WHERE TG_OP = 'UPDATE' AND o.window_kind <> n.window_kind AND l.envelope_id = n.id AND l.is_named AND l.window_kind = o.window_kind;
     END IF;
     IF ids IS NULL THEN
         RETURN NULL;
     END IF;
     PERFORM economics_revise(ids, changes);
+    IF NOT resized THEN
+        RETURN NULL;
+    END IF;
     UPDATE economics_lines l SET base = c.base, is_named = true
       FROM after n CROSS JOIN LATERAL (VALUES ('llm_tokens', n.token_budget::numeric), ('cpu_seconds', n.cpu_budget),
                                               ('storage_gb_hours', n.storage_budget_gb),
                                               ('api_calls', n.api_call_budget::numeric)) AS c(resource_type, base)
-     WHERE n.id = ANY(ids) AND l.envelope_id = n.id AND l.resource_type = c.resource_type AND l.qualifier = ''
+     WHERE resized AND l.envelope_id = n.id AND l.resource_type = c.resource_type AND l.qualifier = ''
        AND l.window_kind = n.window_kind AND (l.base IS DISTINCT FROM c.base OR NOT l.is_named);
     INSERT INTO economics_lines (envelope_id, resource_type, window_kind, base, is_named)
     SELECT n.id, c.resource_type, n.window_kind, c.base, true
       FROM after n CROSS JOIN LATERAL (VALUES (1, 'llm_tokens', n.token_budget::numeric), (2, 'cpu_seconds', n.cpu_budget),
                                               (3, 'storage_gb_hours', n.storage_budget_gb),
                                               (4, 'api_calls', n.api_call_budget::numeric)) AS c(place, resource_type, base)
-     WHERE n.id = ANY(ids) AND NOT EXISTS (
+     WHERE resized AND NOT EXISTS (
            SELECT FROM economics_lines l WHERE l.envelope_id = n.id AND l.resource_type = c.resource_type
               AND l.qualifier = '' AND l.window_kind = n.window_kind)
      ORDER BY n.id, c.place
@@ -451,8 +466,8 @@ DROP TRIGGER usage_price_is_counted ON resource_usage;
 DROP TRIGGER usage_is_counted ON resource_usage;
 DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes,
     economics_revise, economics_follow_policy, economics_open_lines, economics_seed_days, economics_seed,
-    economics_count_reservations, economics_count_prices, economics_count_usage, economics_move, economics_standing,
-    economics_limit, economics_qualifier, economics_window_end, economics_window_start, economics_first_moment;
+    economics_count_reservations, economics_held_by, economics_count_prices, economics_count_usage, economics_move,
+    economics_standing, economics_limit, economics_qualifier, economics_window_end, economics_window_start, economics_first_moment;
 """
 
 

@@ -43,6 +43,7 @@ CREATE FUNCTION economics_reserve(
     in_agent text, in_entity_type text, in_entity_id text, in_resource text, in_model text, in_tier text,
     in_provider text, in_amount numeric, in_input bigint, in_output bigint, in_artifact_type text,
     in_artifact_id text, in_slot text, in_seconds integer, in_now timestamptz,
+    in_sweep boolean,
     OUT reservation_id bigint, OUT refusal text, OUT refusal_id bigint, OUT line_id bigint, OUT line_title text,
     OUT "limit" numeric, OUT settled numeric, OUT held numeric, OUT asked numeric, OUT resets_at timestamptz,
     OUT most numeric, OUT envelope_id bigint, OUT tier text, OUT usd numeric, OUT price_id bigint,
@@ -55,12 +56,16 @@ AS $$
 DECLARE
     policy record;
     envelope record;
-    model record;
+    model_name text;
+    model_enabled boolean;
     price record;
     line record;
     own bigint[];
     fleet bigint;
     starts timestamptz[];
+    due bigint[];
+    locked bigint[];
+    windows timestamptz[];
     unit numeric;
 BEGIN
     asked := in_amount;
@@ -75,11 +80,10 @@ BEGIN
       FROM resource_budgets WHERE id = envelope_id;
     tier := in_tier;
     IF in_resource = 'llm_tokens' THEN
-        SELECT * INTO model FROM economics_model(in_model);
-        tier := model.tier_id;
+        SELECT m.name, m.tier_id, m.is_enabled INTO model_name, tier, model_enabled FROM economics_model(in_model) m;
     END IF;
     SELECT * INTO price FROM economics_price(
-        in_resource, CASE in_resource WHEN 'llm_tokens' THEN model.name WHEN 'api_calls' THEN in_provider ELSE '' END,
+        in_resource, CASE in_resource WHEN 'llm_tokens' THEN model_name WHEN 'api_calls' THEN in_provider ELSE '' END,
         in_now);
     price_id := price.id;
     usd := economics_cost(in_amount, in_input, in_output, NULL, NULL, price.rate, price.output_rate, NULL, NULL,
@@ -93,12 +97,12 @@ BEGIN
         refusal := 'no_envelope';
     ELSIF envelope.state = 'frozen' THEN
         refusal := 'envelope_frozen'; note := envelope.state_reason; resets_at := envelope.frozen_until;
-    ELSIF in_resource = 'llm_tokens' AND model.name IS NULL THEN
+    ELSIF in_resource = 'llm_tokens' AND model_name IS NULL THEN
         refusal := 'unknown_model';
-    ELSIF in_resource = 'llm_tokens' AND NOT model.is_enabled THEN
+    ELSIF in_resource = 'llm_tokens' AND NOT model_enabled THEN
         refusal := 'model_disabled';
-    ELSIF in_resource = 'llm_tokens' AND in_tier <> '' AND in_tier <> model.tier_id THEN
-        refusal := 'wrong_tier'; note := model.tier_id;
+    ELSIF in_resource = 'llm_tokens' AND in_tier <> '' AND in_tier <> tier THEN
+        refusal := 'wrong_tier'; note := tier;
     ELSIF price.id IS NULL THEN
         refusal := 'no_price';
     ELSIF in_resource = 'llm_tokens' AND in_amount > least(envelope.request_token_cap, policy.request_token_cap) THEN
@@ -120,9 +124,24 @@ BEGIN
             own := own || fleet;
             starts := starts || economics_window_start('day', in_now, policy.zone, policy.week_starts_on);
         END IF;
+        locked := own;
+        windows := starts;
+        IF in_sweep THEN
+            due := ARRAY(SELECT id FROM economics_reservations r WHERE r.state = 'open' AND r.expires_at <= in_now
+                          ORDER BY r.envelope_id = envelope.id DESC, r.expires_at LIMIT 1000
+                            FOR NO KEY UPDATE SKIP LOCKED);
+            SELECT array_agg(l.line ORDER BY l.is_fleet, l.line, l.starts),
+                   array_agg(l.starts ORDER BY l.is_fleet, l.line, l.starts) INTO locked, windows
+              FROM (SELECT h.is_fleet, h.line, h.starts FROM economics_held_by(due) h
+                    UNION
+                    SELECT o.line = fleet IS TRUE, o.line, o.starts FROM unnest(own, starts) AS o(line, starts)) AS l;
+        END IF;
         -- Locked first and read afterwards: whoever waits here sees what has room by then.
-        PERFORM economics_move(own, starts, array_fill(0::numeric, ARRAY[cardinality(own)]),
-                               array_fill(0::numeric, ARRAY[cardinality(own)]));
+        PERFORM economics_move(locked, windows, array_fill(0::numeric, ARRAY[cardinality(locked)]),
+                               array_fill(0::numeric, ARRAY[cardinality(locked)]));
+        IF in_sweep THEN
+            UPDATE economics_reservations SET state = 'expired', closed_at = in_now WHERE id = ANY(due);
+        END IF;
         unit := usd / in_amount;
         FOR line IN SELECT * FROM economics_standing(own, in_now) LOOP
             CONTINUE WHEN line."limit" IS NULL;
@@ -139,6 +158,10 @@ BEGIN
                 END IF;
             END IF;
         END LOOP;
+    END IF;
+    IF line_id IS NOT NULL AND NOT in_sweep AND EXISTS (
+            SELECT FROM economics_reservations r WHERE r.state = 'open' AND r.expires_at <= in_now) THEN
+        refusal := 'expiry_due'; RETURN;  -- the caller takes this back, for its locks, and asks again with a sweep
     END IF;
     IF refusal IS NULL THEN
         expires_at := in_now + coalesce(in_seconds, policy.reservation_seconds) * interval '1 second';
