@@ -33,6 +33,7 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
         "winners": lambda report, server: clearing.many_winners(report, server, slots=100_000 if full else 20_000),
         "batch": lambda report, server: placement.batched(report, server, count=100 if full else 30),
         "reserve": lambda report, server: reserve.pairs(report, server, each=500 if full else 150),
+        "reserve_http": lambda report, server: http.reservation(report, server, each=400 if full else 120),
         "usage": lambda report, server: usage.bulk(report, server, batches=20 if full else 7),
     }
 

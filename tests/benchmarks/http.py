@@ -1,4 +1,4 @@
-"""Placement over HTTP with 8 clients, against a view that commits one row and an empty one."""
+"""Placement and reservation over HTTP, against a view that commits one row and an empty one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import quantiles
 from typing import TYPE_CHECKING
 
 from django.db import connection
@@ -19,14 +20,16 @@ from django.db import connection
 from auction.models import Task
 from config import keys, supervisor
 from config.models import Agent
+from economics.models import Reservation
 from tests import cluster
-from tests.benchmarks import processes, world
+from tests.benchmarks import books, processes, world
 from tests.benchmarks.report import Report, middle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CLIENTS = 8
+ONE_ROW = "CREATE TABLE one_row (id bigserial PRIMARY KEY, body text NOT NULL)"
 ROUNDS = 3
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,15 +55,72 @@ def placement(report: Report, server: str, *, each: int) -> None:
     report.say(f"  placement / empty view: {placed / empty:.2f}")
 
 
+def reservation(report: Report, server: str, *, each: int) -> None:
+    """Measure in turn, with one client and with eight: a view that commits one row, and the reservation."""
+    with books.built(server, envelopes=1_000) as url, cluster.pointed_at(url):
+        secrets = _keys(CLIENTS)
+        with connection.cursor() as cursor:
+            cursor.execute(ONE_ROW)
+        with _served(url) as port:
+            for clients in (1, CLIENTS):
+                _reservations(report, port, secrets[:clients], each)
+        if not Reservation.objects.exists():
+            message = "nothing is reserved"
+            raise AssertionError(message)
+
+
+def _reservations(report: Report, port: int, secrets: list[str], each: int) -> None:
+    kinds = {"one row": "/bench/one-reservation-row/", "reservation": "/api/economics/reservations/"}
+    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for turn in range(-1, ROUNDS):  # the first turn warms up
+        for kind, path in kinds.items():
+            mark = f"{path[1:6]}-{len(secrets)}-{turn}"
+            found, _seconds = processes.results(_askers(port, secrets, path, mark, each), processes=len(secrets))
+            if turn >= 0:
+                times[kind] += [seconds for part in found for seconds in part]
+    report.say(
+        f"reservation over HTTP, clients at once: {len(secrets)}, {each} requests each, {ROUNDS} runs of each kind"
+    )
+    row, reserved = ([part * 1000 for part in quantiles(times[kind], n=20)] for kind in kinds)
+    report.say(
+        f"  one row p50 {row[9]:.1f} ms, p95 {row[18]:.1f}; reservation p50 {reserved[9]:.1f}, p95 {reserved[18]:.1f}"
+    )
+    report.say(
+        f"  reservation / view that commits one row: p50 {reserved[9] / row[9]:.2f}, p95 {reserved[18] / row[18]:.2f}"
+    )
+
+
+def _askers(
+    port: int, secrets: list[str], path: str, mark: str, each: int
+) -> Callable[[int], Callable[[], list[float]]]:
+    """Prepare a client as for placement; its work returns the seconds of every request."""
+
+    def prepare(number: int) -> Callable[[], list[float]]:
+        bodies = [_ask(number * each + n) for n in range(each)]
+        requests = [_post(path, secrets[number], f"{mark}-{number}-{n}", body) for n, body in enumerate(bodies)]
+        wire = _wire(port)
+        return lambda: [_timed(wire, request) for request in requests]
+
+    return prepare
+
+
+def _ask(number: int) -> dict[str, object]:
+    tokens = {"input_tokens": 400, "output_tokens": 100}
+    entity = {"entity_type": "hypothesis", "entity_id": f"h{1 + number * 7919 % 1_000}"}
+    return {**entity, "resource_type": "llm_tokens", "model": "model-1", "amount": 500, **tokens}
+
+
+def _timed(wire: socket.socket, request: bytes) -> float:
+    begun = time.perf_counter()
+    _exchanged(wire, request)
+    return time.perf_counter() - begun
+
+
 def _prepare(each: int) -> list[str]:
     """Give every client a key and tasks, and the view its table."""
-    secrets = []
-    now = datetime.now(UTC)
-    for agent in Agent.objects.order_by("pk")[:CLIENTS]:
-        _key, secret = keys.issue(agent=agent, now=now)
-        secrets.append(secret)
+    secrets = _keys(CLIENTS)
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE one_row (id bigserial PRIMARY KEY, body text NOT NULL)")
+        cursor.execute(ONE_ROW)
         cursor.execute(
             """
             INSERT INTO auction_tasks (id, wallet_id)
@@ -73,6 +133,12 @@ def _prepare(each: int) -> list[str]:
         )
         cursor.execute("ANALYZE")
     return secrets
+
+
+def _keys(clients: int) -> list[str]:
+    """Return a key for each of so many agents."""
+    now = datetime.now(UTC)
+    return [keys.issue(agent=agent, now=now)[1] for agent in Agent.objects.order_by("pk")[:clients]]
 
 
 def _all_placed(expected: int) -> None:
@@ -121,16 +187,11 @@ def _clients(port: int, secrets: list[str], path: str, turn: int, each: int) -> 
 
     def prepare(number: int) -> Callable[[], int]:
         requests = [_request(path, secrets[number], f"http-{number}-{turn * each + n}") for n in range(each)]
-        wire = socket.create_connection(("127.0.0.1", port))
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire = _wire(port)
 
         def run() -> int:
             for request in requests:
-                wire.sendall(request)
-                status = _answer(wire)
-                if status not in {b"200", b"201"}:
-                    message = f"{path} answered {status!r}"
-                    raise AssertionError(message)
+                _exchanged(wire, request)
             return each
 
         return run
@@ -138,14 +199,32 @@ def _clients(port: int, secrets: list[str], path: str, turn: int, each: int) -> 
     return prepare
 
 
+def _wire(port: int) -> socket.socket:
+    wire = socket.create_connection(("127.0.0.1", port))
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return wire
+
+
+def _exchanged(wire: socket.socket, request: bytes) -> None:
+    """Send a request and take its answer, which must be a success."""
+    wire.sendall(request)
+    status = _answer(wire)
+    if status not in {b"200", b"201"}:
+        message = f"{request.splitlines()[0]!r} was answered {status!r}"
+        raise AssertionError(message)
+
+
 def _request(path: str, secret: str, task: str) -> bytes:
     ttl = datetime.now(UTC) + timedelta(hours=1)
-    body = json.dumps(
-        {"task_id": task, "max_price_tokens": 1000, "ttl_at": ttl.isoformat(), "expected_value_usd": "1.5"}
-    ).encode()
+    bid = {"task_id": task, "max_price_tokens": 1000, "ttl_at": ttl.isoformat(), "expected_value_usd": "1.5"}
+    return _post(path, secret, task, bid)
+
+
+def _post(path: str, secret: str, key: str, said: dict[str, object]) -> bytes:
+    body = json.dumps(said).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n"
-        f"Content-Type: application/json\r\nIdempotency-Key: {task}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

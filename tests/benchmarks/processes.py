@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import connections
 
@@ -15,29 +15,37 @@ if TYPE_CHECKING:
 _fork = multiprocessing.get_context("fork")
 
 
-def rate(work: Callable[[int], Callable[[], int]], *, processes: int) -> float:
-    """Return the units of work done per second by all processes together.
+_T = TypeVar("_T")
 
-    `work(n)` is called in each process and prepares it; what it returns is called when all are ready, and
-    returns the units it did.
+
+def rate(work: Callable[[int], Callable[[], int]], *, processes: int) -> float:
+    """Return the units of work done per second by all processes together; `results` says what work is."""
+    units, seconds = results(work, processes=processes)
+    return sum(units) / seconds
+
+
+def results(work: Callable[[int], Callable[[], _T]], *, processes: int) -> tuple[list[_T], float]:
+    """Return what the work of each process returned, and the seconds they all took together.
+
+    `work(n)` is called in each process and prepares it; what it returns is called when all are ready.
     """
     connections.close_all()
     ready = _fork.Barrier(processes + 1)
-    done: multiprocessing.Queue[int] = _fork.Queue()
+    done: multiprocessing.Queue[_T] = _fork.Queue()
     started = [_fork.Process(target=_child, args=(work, n, ready, done)) for n in range(processes)]
     for process in started:
         process.start()
     ready.wait()
     begun = time.perf_counter()
-    units = sum(done.get() for _process in started)
+    found = [done.get() for _process in started]
     seconds = time.perf_counter() - begun
     for process in started:
         process.join()
-    return units / seconds
+    return found, seconds
 
 
 def _child(
-    work: Callable[[int], Callable[[], int]], number: int, ready: Barrier, done: multiprocessing.Queue[int]
+    work: Callable[[int], Callable[[], _T]], number: int, ready: Barrier, done: multiprocessing.Queue[_T]
 ) -> None:
     run = work(number)
     ready.wait()

@@ -150,7 +150,7 @@ def _bare(url: str, envelopes: int, each: int) -> Callable[[int], Callable[[], i
 
     def prepare(number: int) -> Callable[[], int]:
         session = psycopg.connect(url, cursor_factory=psycopg.ClientCursor)
-        terms = {"agent_id": f"agent-{1 + number}", "seconds": None, "now": books.NOW}
+        terms = {"agent_id": f"agent-{1 + number}", "seconds": None, "now": books.NOW, "sweep": False}
         spent: dict[str, Any] = {
             "amount": TOKENS,
             "input_tokens": INPUT,
