@@ -14,6 +14,7 @@ from economics.catalog import Rates
 from economics.models import LanguageModel, Tier, Usage
 
 _WIDE: Final = {"class": "vTextField"}
+_NUMBER: Final[dict[str, Any]] = {"max_digits": 30, "decimal_places": catalog.DECIMALS}
 
 
 class PriceForm(forms.Form):
@@ -39,13 +40,15 @@ class PriceForm(forms.Form):
     per = forms.TypedChoiceField(
         choices=((1_000_000, "million units"), (1, "unit")), coerce=int, label="Prices in USD per"
     )
-    rate = forms.DecimalField(label="Price", help_text="Of input tokens where there are two. Free is 0.")
-    output_rate = forms.DecimalField(required=False, label="Output", help_text="LLM tokens only, and needed there.")
+    rate = forms.DecimalField(**_NUMBER, label="Price", help_text="Of input tokens where there are two. Free is 0.")
+    output_rate = forms.DecimalField(
+        **_NUMBER, required=False, label="Output", help_text="LLM tokens only, and needed there."
+    )
     cache_read_rate = forms.DecimalField(
-        required=False, label="Cache read", help_text="LLM tokens only. Empty: as other input."
+        **_NUMBER, required=False, label="Cache read", help_text="LLM tokens only. Empty: as other input."
     )
     cache_write_rate = forms.DecimalField(
-        required=False, label="Cache write", help_text="LLM tokens only. Empty: as other input."
+        **_NUMBER, required=False, label="Cache write", help_text="LLM tokens only. Empty: as other input."
     )
     effective_from = forms.DateTimeField(label="Counts from", help_text="UTC, as 2026-03-01 or 2026-03-01 12:00.")
     source = forms.CharField(
@@ -92,6 +95,6 @@ def _guessed(name: str, now: datetime) -> dict[str, Any]:
         return {}
     rates = {field: price_words.million(rate) for field, rate in found.rates._asdict().items() if rate is not None}
     guessed = {**rates, "source": f"{found.source}: {found.provider} {found.model}"}
-    if not LanguageModel.objects.filter(pk=name).exists():
+    if Tier.objects.exists() and not LanguageModel.objects.filter(pk=name).exists():
         guessed |= {"tier": catalog.suggest_tier(found.rates.output_rate or Decimal(0)), "provider": found.provider}
     return guessed

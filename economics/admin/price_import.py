@@ -1,7 +1,6 @@
 """The reviewed import of list prices in the admin: a list is chosen, its diff shown, and exactly that applied."""
 
 import base64
-import binascii
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -98,7 +97,7 @@ def _unpacked(kept: str) -> bytes:
     """Return a file from a page, or nothing when that is none."""
     try:
         return zlib.decompressobj().decompress(base64.b64decode(kept, validate=True), _MOST_BYTES)
-    except (binascii.Error, zlib.error):
+    except (ValueError, zlib.error):
         return b""
 
 

@@ -49,6 +49,13 @@ def root(client: Client) -> Client:
 # Tiers
 
 
+def test_without_tiers_the_pages_say_that_one_is_needed(root: Client) -> None:
+    Tier.objects.all().delete()
+    assert root.get(page(Price, kind="add"), {"name": "gpt-4o"}).status_code == 200
+    shown = _import(root, source="genai", only="gpt-4o")
+    assert shown.context["form"].errors["tiers"] == ["There are no tiers; add one first."]
+
+
 def test_tiers_show_their_bounds_per_million_and_lead_to_their_models(root: Client) -> None:
     factories.model("deep-1", tier="standard")
     shown = root.get(page(Tier)).content.decode()
@@ -200,6 +207,8 @@ def test_a_price_of_a_new_model_adds_it_to_the_tier_chosen(root: Client) -> None
         ({"rate": ""}, "rate"),
         ({"rate": "1e-10"}, "rate"),
         ({"rate": "1e30"}, "rate"),
+        ({"rate": "1e999999999"}, "rate"),
+        ({"rate": "1e-999999999"}, "rate"),
         ({"output_rate": ""}, "output_rate"),
         ({"output_rate": "-1"}, "output_rate"),
         ({"cache_read_rate": "-1"}, "cache_read_rate"),
@@ -361,6 +370,7 @@ def test_an_import_shows_a_hundred_of_a_kind_or_all(root: Client, monkeypatch: p
         ({"file": SimpleUploadedFile("x.csv", HEADER + b"\xff")}, "file", "line 2: this is not text in UTF-8."),
         ({"kept": "AAAA"}, "file", "Choose a file."),
         ({"kept": "not base64"}, "file", "Choose a file."),
+        ({"kept": "é"}, "file", "Choose a file."),
         ({"file": _csv(*ROWS), "tiers": "deep-1=golden"}, "tiers", "There is no tier golden"),
         ({"file": _csv(*ROWS), "tiers": "deep-2=small"}, "tiers", "deep-2 is not in this list."),
         ({"source": "web"}, "source", "Select a valid choice."),

@@ -83,6 +83,8 @@ def test_an_empty_price_is_not_listed_there() -> None:
         ("2025-03-01,1.6,deep-1,deep,chat,-1,1", "input_cost_per_token '-1': A price is a number from 0"),
         ("2025-03-01,1.6,deep-1,deep,chat,1,NaN", "output_cost_per_token 'NaN': A price is a number"),
         ("2025-03-01,1.6,deep-1,deep,chat,1,1e-16", "output_cost_per_token '1e-16': A price has at most 15"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1,1e999999999", "output_cost_per_token '1e999999999': A price is a number"),
+        ("2025-03-01,1.6,deep-1,deep,chat,1,1e-999999999", "output_cost_per_token '1e-999999999': A price has at"),
         ("2025-02-30,1.6,deep-1,deep,chat,1,1", "asof_date '2025-02-30' is no date like 2025-03-01"),
         (",1.6,deep-1,deep,chat,1,1", "asof_date '' is no date"),
         ("2025-03-01,1.6,,deep,chat,1,1", "A name has 1 to 200 printable characters"),
