@@ -273,7 +273,11 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
     @admin.action(description="Unfreeze…", permissions=["change_right"])
     def unfreeze(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
         """Ask why, then lift the freeze, whoever set it."""
-        return self._stopped(request, queryset, "unfreeze", envelopes.unfreeze, "Only frozen envelopes are touched.")
+        warning = (
+            "Only frozen envelopes are touched. One that is still over a limit is frozen again by the next check: "
+            "raise the limit first."
+        )
+        return self._stopped(request, queryset, "unfreeze", envelopes.unfreeze, warning)
 
     def _stopped(
         self, request: HttpRequest, queryset: QuerySet[Envelope], deed: str, rule: Callable[..., int], warning: str

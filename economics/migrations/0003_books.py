@@ -472,7 +472,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('rate__gte', 0), ('rate__lt', 1000000000), models.Q(('output_rate', None), models.Q(('output_rate__gte', 0), ('output_rate__lt', 1000000000)), _connector='OR'), models.Q(('cache_read_rate', None), models.Q(('cache_read_rate__gte', 0), ('cache_read_rate__lt', 1000000000)), _connector='OR'), models.Q(('cache_write_rate', None), models.Q(('cache_write_rate__gte', 0), ('cache_write_rate__lt', 1000000000)), _connector='OR')), name='price_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('rate__gte', 0), ('rate__lt', 1000), models.Q(('output_rate', None), models.Q(('output_rate__gte', 0), ('output_rate__lt', 1000)), _connector='OR'), models.Q(('cache_read_rate', None), models.Q(('cache_read_rate__gte', 0), ('cache_read_rate__lt', 1000)), _connector='OR'), models.Q(('cache_write_rate', None), models.Q(('cache_write_rate__gte', 0), ('cache_write_rate__lt', 1000)), _connector='OR')), name='price_not_negative'),
         ),
         migrations.AddConstraint(
             model_name='price',
@@ -525,7 +525,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='tier',
-            constraint=models.CheckConstraint(condition=models.Q(('suggested_up_to', None), models.Q(('suggested_up_to__gte', 0), ('suggested_up_to__lt', 1000000000)), _connector='OR'), name='tier_suggestion_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('suggested_up_to', None), models.Q(('suggested_up_to__gte', 0), ('suggested_up_to__lt', 1000)), _connector='OR'), name='tier_suggestion_not_negative'),
         ),
         migrations.AddField(
             model_name='languagemodel',

@@ -129,8 +129,7 @@ $$;
 CREATE TRIGGER usage_is_counted AFTER INSERT ON resource_usage
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION economics_count_usage();
 
-CREATE FUNCTION economics_count_prices() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off
-SET plan_cache_mode = force_custom_plan AS $$  -- as for envelopes, below
+CREATE FUNCTION economics_count_prices() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     policy record;
     lines bigint[];
@@ -139,23 +138,27 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7302, 0);
     SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
-    SELECT array_agg(line ORDER BY starts), array_agg(starts ORDER BY starts), array_agg(amount ORDER BY starts)
-      INTO lines, windows, sums
-      FROM (SELECT f.id AS line, sum(n.cost) AS amount,
-                   economics_window_start(f.window_kind, n.created_at, policy.zone, policy.week_starts_on) AS starts
-              FROM priced n JOIN unpriced o USING (id) JOIN economics_lines f ON f.envelope_id IS NULL
-             WHERE o.cost IS NULL AND n.cost <> 0 GROUP BY 1, 3) AS summed;
+    -- EXECUTE plans anew: a plan kept from one row would join ten thousand one by one.
+    EXECUTE $q$
+        SELECT array_agg(line ORDER BY starts), array_agg(starts ORDER BY starts), array_agg(amount ORDER BY starts)
+          FROM (SELECT f.id AS line, sum(n.cost) AS amount,
+                       economics_window_start(f.window_kind, n.created_at, $1, $2) AS starts
+                  FROM priced n JOIN unpriced o USING (id) JOIN economics_lines f ON f.envelope_id IS NULL
+                 WHERE o.cost IS NULL AND n.cost <> 0 GROUP BY 1, 3) AS summed$q$
+       INTO lines, windows, sums USING policy.zone, policy.week_starts_on;
     IF lines IS NOT NULL THEN
         PERFORM economics_move(lines, windows, sums, array_fill(0::numeric, ARRAY[cardinality(lines)]));
     END IF;
-    INSERT INTO economics_usage_days AS d (day, entity_type, entity_id, resource_type, tier, provider, agent_id,
-                                           cost, unpriced_amount)
-    SELECT (n.created_at AT TIME ZONE policy.zone)::date, n.entity_type, n.entity_id, n.resource_type, n.tier,
-           n.provider, n.agent_id, sum(n.cost), -sum(n.amount)
-      FROM priced n JOIN unpriced o USING (id) WHERE o.cost IS NULL AND n.cost IS NOT NULL
-     GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
-    ON CONFLICT (day, entity_type, entity_id, resource_type, tier, provider, agent_id) DO UPDATE
-       SET cost = d.cost + excluded.cost, unpriced_amount = d.unpriced_amount + excluded.unpriced_amount;
+    EXECUTE $q$
+        INSERT INTO economics_usage_days AS d (day, entity_type, entity_id, resource_type, tier, provider, agent_id,
+                                               cost, unpriced_amount)
+        SELECT (n.created_at AT TIME ZONE $1)::date, n.entity_type, n.entity_id, n.resource_type, n.tier, n.provider,
+               n.agent_id, sum(n.cost), -sum(n.amount)
+          FROM priced n JOIN unpriced o USING (id) WHERE o.cost IS NULL AND n.cost IS NOT NULL
+         GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+        ON CONFLICT (day, entity_type, entity_id, resource_type, tier, provider, agent_id) DO UPDATE
+           SET cost = d.cost + excluded.cost, unpriced_amount = d.unpriced_amount + excluded.unpriced_amount$q$
+     USING policy.zone;
     RETURN NULL;
 END
 $$;
@@ -190,7 +193,9 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         SELECT array_agg(id) INTO opened FROM after WHERE state = 'open';
     ELSE
-        SELECT array_agg(id) INTO closed FROM after n JOIN before o USING (id) WHERE o.state = 'open' AND n.state <> 'open';
+        -- INTERSECT never joins row by row, however old the plan.
+        SELECT array_agg(id) INTO closed
+          FROM (SELECT id FROM after WHERE state <> 'open' INTERSECT SELECT id FROM before WHERE state = 'open') AS ended;
     END IF;
     IF opened IS NULL AND closed IS NULL THEN
         RETURN NULL;
@@ -337,67 +342,68 @@ SELECT envelope, coalesce(nullif(current_setting('economy.now', true), '')::time
  WHERE changed IS NOT NULL AND changed <> '{}' ORDER BY place
 $$;
 
-CREATE FUNCTION economics_follow_envelopes() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off
--- A plan made for one changed row would join the tables of a hundred thousand row by row: each call makes its own.
-SET plan_cache_mode = force_custom_plan AS $$
+CREATE FUNCTION economics_tracked() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+SELECT ARRAY['window_kind', 'token_budget', 'cpu_budget', 'storage_budget_gb', 'api_call_budget', 'request_token_cap',
+             'market_weight', 'priority_score', 'state', 'state_reason', 'frozen_by_check', 'granted_at', 'granted_by']
+$$;
+-- The lines that the named columns of an envelope keep.
+CREATE FUNCTION economics_ceilings(in_envelope resource_budgets)
+RETURNS TABLE (place integer, resource_type text, base numeric) LANGUAGE sql IMMUTABLE AS $$
+VALUES (1, 'llm_tokens', in_envelope.token_budget::numeric), (2, 'cpu_seconds', in_envelope.cpu_budget),
+       (3, 'storage_gb_hours', in_envelope.storage_budget_gb), (4, 'api_calls', in_envelope.api_call_budget::numeric)
+$$;
+
+CREATE FUNCTION economics_follow_envelopes() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
-    tracked text[] := ARRAY['window_kind', 'token_budget', 'cpu_budget', 'storage_budget_gb', 'api_call_budget',
-                            'request_token_cap', 'market_weight', 'priority_score', 'state', 'state_reason',
-                            'frozen_by_check', 'granted_at', 'granted_by'];
     ids bigint[];
     changes jsonb[];
     resized boolean := true;
 BEGIN
+    -- EXECUTE plans anew: a plan kept from a change of one row would join those of a hundred thousand one by one.
     IF TG_OP = 'INSERT' THEN
         SELECT array_agg(n.id ORDER BY n.id),
                array_agg((SELECT jsonb_object_agg(key, jsonb_build_array(NULL, value))
-                            FROM jsonb_each(to_jsonb(n)) WHERE key = ANY(tracked) AND value <> 'null') ORDER BY n.id)
+                            FROM jsonb_each(to_jsonb(n)) WHERE key = ANY(economics_tracked()) AND value <> 'null') ORDER BY n.id)
           INTO ids, changes FROM after n;
     ELSE
-        SELECT array_agg(n.id ORDER BY n.id),
-               array_agg((SELECT jsonb_object_agg(key, jsonb_build_array(was.value, is_now.value))
-                            FROM jsonb_each(to_jsonb(o)) was JOIN jsonb_each(to_jsonb(n)) is_now USING (key)
-                           WHERE key = ANY(tracked) AND was.value IS DISTINCT FROM is_now.value) ORDER BY n.id)
-          INTO ids, changes FROM after n JOIN before o USING (id)
-         WHERE (o.window_kind, o.token_budget, o.cpu_budget, o.storage_budget_gb, o.api_call_budget,
-                o.request_token_cap, o.market_weight, o.priority_score, o.state, o.state_reason, o.frozen_by_check,
-                o.granted_at, o.granted_by)
-               IS DISTINCT FROM
-               (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb, n.api_call_budget,
-                n.request_token_cap, n.market_weight, n.priority_score, n.state, n.state_reason, n.frozen_by_check,
-                n.granted_at, n.granted_by);
-        SELECT EXISTS (SELECT FROM after n JOIN before o USING (id)
-                        WHERE TG_OP = 'UPDATE' AND (o.window_kind, o.token_budget, o.cpu_budget, o.storage_budget_gb,
-                                                    o.api_call_budget)
-                              IS DISTINCT FROM (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb,
-                                                n.api_call_budget)) INTO resized;
-        UPDATE economics_lines l SET base = NULL, is_named = false
-          FROM after n JOIN before o USING (id)
-         WHERE TG_OP = 'UPDATE' AND o.window_kind <> n.window_kind AND l.envelope_id = n.id AND l.is_named AND l.window_kind = o.window_kind;
-    END IF;
-    IF ids IS NULL THEN
-        RETURN NULL;
+        EXECUTE $q$
+            SELECT array_agg(n.id ORDER BY n.id),
+                   array_agg((SELECT jsonb_object_agg(key, jsonb_build_array(was.value, is_now.value))
+                                FROM jsonb_each(to_jsonb(o)) was JOIN jsonb_each(to_jsonb(n)) is_now USING (key)
+                               WHERE key = ANY(economics_tracked()) AND was.value IS DISTINCT FROM is_now.value) ORDER BY n.id),
+                   bool_or((o.window_kind, o.token_budget, o.cpu_budget, o.storage_budget_gb, o.api_call_budget)
+                           IS DISTINCT FROM
+                           (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb, n.api_call_budget))
+              FROM after n JOIN before o USING (id)
+             WHERE (o.window_kind, o.token_budget, o.cpu_budget, o.storage_budget_gb, o.api_call_budget,
+                    o.request_token_cap, o.market_weight, o.priority_score, o.state, o.state_reason, o.frozen_by_check, o.granted_at, o.granted_by) IS DISTINCT FROM
+                   (n.window_kind, n.token_budget, n.cpu_budget, n.storage_budget_gb, n.api_call_budget,
+                    n.request_token_cap, n.market_weight, n.priority_score, n.state, n.state_reason, n.frozen_by_check, n.granted_at, n.granted_by)$q$
+           INTO ids, changes, resized;
     END IF;
     PERFORM economics_revise(ids, changes);
-    IF NOT resized THEN
+    IF ids IS NULL OR NOT resized THEN
         RETURN NULL;
     END IF;
-    UPDATE economics_lines l SET base = c.base, is_named = true
-      FROM after n CROSS JOIN LATERAL (VALUES ('llm_tokens', n.token_budget::numeric), ('cpu_seconds', n.cpu_budget),
-                                              ('storage_gb_hours', n.storage_budget_gb),
-                                              ('api_calls', n.api_call_budget::numeric)) AS c(resource_type, base)
-     WHERE resized AND l.envelope_id = n.id AND l.resource_type = c.resource_type AND l.qualifier = ''
-       AND l.window_kind = n.window_kind AND (l.base IS DISTINCT FROM c.base OR NOT l.is_named);
-    INSERT INTO economics_lines (envelope_id, resource_type, window_kind, base, is_named)
-    SELECT n.id, c.resource_type, n.window_kind, c.base, true
-      FROM after n CROSS JOIN LATERAL (VALUES (1, 'llm_tokens', n.token_budget::numeric), (2, 'cpu_seconds', n.cpu_budget),
-                                              (3, 'storage_gb_hours', n.storage_budget_gb),
-                                              (4, 'api_calls', n.api_call_budget::numeric)) AS c(place, resource_type, base)
-     WHERE resized AND NOT EXISTS (
-           SELECT FROM economics_lines l WHERE l.envelope_id = n.id AND l.resource_type = c.resource_type
-              AND l.qualifier = '' AND l.window_kind = n.window_kind)
-     ORDER BY n.id, c.place
-    ON CONFLICT (envelope_id, resource_type, qualifier, window_kind) DO NOTHING;
+    IF TG_OP = 'UPDATE' THEN
+        EXECUTE $q$
+            UPDATE economics_lines l SET base = NULL, is_named = false FROM after n JOIN before o USING (id)
+             WHERE o.window_kind <> n.window_kind AND l.envelope_id = n.id AND l.is_named
+               AND l.window_kind = o.window_kind$q$;
+    END IF;
+    EXECUTE $q$
+        UPDATE economics_lines l SET base = c.base, is_named = true
+          FROM after n CROSS JOIN LATERAL economics_ceilings(n) AS c(place, resource_type, base)
+         WHERE l.envelope_id = n.id AND l.resource_type = c.resource_type AND l.qualifier = ''
+           AND l.window_kind = n.window_kind AND (l.base IS DISTINCT FROM c.base OR NOT l.is_named)$q$;
+    EXECUTE $q$
+        INSERT INTO economics_lines (envelope_id, resource_type, window_kind, base, is_named)
+        SELECT n.id, c.resource_type, n.window_kind, c.base, true
+          FROM after n CROSS JOIN LATERAL economics_ceilings(n) AS c(place, resource_type, base)
+         WHERE NOT EXISTS (SELECT FROM economics_lines l WHERE l.envelope_id = n.id
+                              AND l.resource_type = c.resource_type AND l.qualifier = '' AND l.window_kind = n.window_kind)
+         ORDER BY n.id, c.place
+        ON CONFLICT (envelope_id, resource_type, qualifier, window_kind) DO NOTHING$q$;
     RETURN NULL;
 END
 $$;
@@ -464,7 +470,7 @@ DROP TRIGGER reservation_is_released ON economics_reservations;
 DROP TRIGGER reservation_is_held ON economics_reservations;
 DROP TRIGGER usage_price_is_counted ON resource_usage;
 DROP TRIGGER usage_is_counted ON resource_usage;
-DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes,
+DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes, economics_ceilings, economics_tracked,
     economics_revise, economics_follow_policy, economics_open_lines, economics_seed_days, economics_seed,
     economics_count_reservations, economics_held_by, economics_count_prices, economics_count_usage, economics_move,
     economics_standing, economics_limit, economics_qualifier, economics_window_end, economics_window_start, economics_first_moment;

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from config import laws
 
-MOST_RATE = 10**9  # USD for one unit; far above any list, far below the end of the column
+MOST_RATE = 1000  # USD for one unit: above any list; times the largest amount still below the largest cost
 
 
 class Tier(models.Model):
