@@ -22,8 +22,28 @@ from django_celery_beat import models as beat
 from auction.models import AuditRun, Bid, Clear, Payout, Pool, Round, Slot, Task
 from config import keys, site
 from config.models import Agent, AgentKey, IdempotentRequest, User
-from economics import ledger, mint
-from economics.models import Account, DailyIssue, MonetaryPolicy, Transfer, Usage
+from economics import admission, envelopes, ledger, mint, safety
+from economics.models import (
+    Account,
+    Alert,
+    BudgetPolicy,
+    Counter,
+    DailyIssue,
+    DefaultEnvelope,
+    Envelope,
+    LanguageModel,
+    Line,
+    MonetaryPolicy,
+    Pause,
+    Price,
+    Refusal,
+    Reservation,
+    Revision,
+    Tier,
+    Transfer,
+    Usage,
+    UsageDay,
+)
 from tests import factories, reviewers
 from tests.factories import NOON, after
 from tests.reviewers import offered, page, press, said, staff
@@ -34,8 +54,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 HOUSE = ("config", "economics", "auction", "django_celery_beat")
-EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group}
-LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest}
+EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
+    *(BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, Tier),
+}
+LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
+    *(Alert, Counter, Line, Refusal, Reservation, Revision, UsageDay),
+}
 
 
 @pytest.fixture
@@ -64,6 +88,7 @@ def _rows(number: int) -> None:
             pool=clear.pool, cycle_at=NOON, swept_tokens=0, due_tokens=0, paid_tokens=0, created_at=NOON
         )
         AuditRun.objects.create(started_at=NOON, finished_at=NOON, passed=True)
+        _books(n, worker)
         Group.objects.create(name=f"group-{n}")
         every = beat.IntervalSchedule.objects.create(every=n + 1, period="seconds")
         nightly = beat.CrontabSchedule.objects.create(minute=str(n % 60), hour=str(n // 60))
@@ -71,6 +96,20 @@ def _rows(number: int) -> None:
         beat.ClockedSchedule.objects.create(clocked_time=after(n))
         beat.PeriodicTask.objects.create(name=f"often-{n}", task="t", interval=every)
         beat.PeriodicTask.objects.create(name=f"nightly-{n}", task="t", crontab=nightly)
+
+
+def _books(number: int, worker: Agent) -> None:
+    """Add one row of each kind to the books."""
+    factories.model(f"model-{number}", tier=f"tier-{number}")
+    own = factories.envelope(f"entity-{number}")
+    line = factories.line(own, 600, tier=f"tier-{number}")
+    envelopes.grant(line.pk, amount=Decimal(50), author=envelopes.Author("ada", "why"), now=NOON)
+    factories.reserve(own, 50, by=worker, model=f"model-{number}")
+    admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
+    factories.record(own, 600, model=f"model-{number}")
+    safety.check(now=NOON)
+    envelopes.pause(author=envelopes.Author("ada", "why"), now=NOON, agent=worker)
+    DefaultEnvelope.objects.create(entity_type=f"type-{number}")
 
 
 def _queries(client: Client, address: str) -> int:
@@ -227,8 +266,10 @@ def _issue(client: Client, owner: Agent, **fields: object) -> Any:
 def test_issue_key_asks_first_and_offers_the_scopes_of_the_kind(root: Client) -> None:
     grader = factories.agent(kind="grader")
     form = press(root, "issue_key", grader).context["form"]
-    assert form.fields["scopes"].choices == [(scope, scope) for scope in ("impact:write", "market:read")]
-    assert (form.initial["days"], form.initial["scopes"]) == (90, ["impact:write", "market:read"])
+    assert form.fields["scopes"].choices == [
+        (scope, scope) for scope in ("budgets:read", "impact:write", "market:read")
+    ]
+    assert (form.initial["days"], form.initial["scopes"]) == (90, ["budgets:read", "impact:write", "market:read"])
     assert AgentKey.objects.count() == 0
 
 
