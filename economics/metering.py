@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
@@ -21,10 +21,10 @@ RECORDED, DUPLICATE, CONFLICT, REFUSED = "recorded", "duplicate", "conflict", "r
 # One per connection; its rows are gone when the transaction ends.
 _INCOMING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS economics_incoming (
-    place integer, source text, event_id text, entity_type text, entity_id text, resource_type text, amount numeric,
-    input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, model text,
-    tier text, provider text, artifact_type text, artifact_id text, slot_id text, reported_cost numeric,
-    created_at timestamptz, is_timed boolean, agent_id text
+    place integer, source text, event_id text, entity_type text, entity_id text, resource_type text,
+    amount numeric(30, 6), input_tokens bigint, output_tokens bigint, cache_read_tokens bigint,
+    cache_write_tokens bigint, model text, tier text, provider text, artifact_type text, artifact_id text,
+    slot_id text, reported_cost numeric, created_at timestamptz, is_timed boolean, agent_id text
 ) ON COMMIT DELETE ROWS
 """
 _COPY = "COPY economics_incoming FROM STDIN"
@@ -70,9 +70,10 @@ SELECT i.place, n.id, n.cost, n.is_first_list, min(i.place) OVER (PARTITION BY n
 # Events that were there before: the same again, or another under the same identity?
 _KNOWN = """
 SELECT i.place, u.id, u.cost,
-       (u.entity_type, u.entity_id, u.resource_type, u.amount, u.input_tokens, u.output_tokens, u.model, u.provider)
-       IS NOT DISTINCT FROM
-       (i.entity_type, i.entity_id, i.resource_type, i.amount, i.input_tokens, i.output_tokens, i.model, i.provider)
+       (u.entity_type, u.entity_id, u.resource_type, u.amount, u.input_tokens, u.output_tokens, u.cache_read_tokens,
+        u.cache_write_tokens, u.model, u.provider) IS NOT DISTINCT FROM
+       (i.entity_type, i.entity_id, i.resource_type, i.amount, i.input_tokens, i.output_tokens, i.cache_read_tokens,
+        i.cache_write_tokens, i.model, i.provider)
        AND (u.created_at = i.created_at OR NOT i.is_timed)
   FROM economics_incoming i JOIN resource_usage u ON u.source = i.source AND u.event_id = i.event_id
  WHERE i.place = ANY(%s)
@@ -161,6 +162,7 @@ def record(event: Event, *, agent_id: str, now: datetime, namespace: str | None 
     return Usage.objects.get(pk=result.usage_id)
 
 
+_STEP: Final = Decimal("1e-12")  # parts are rounded down: all of them together never take back more than was charged
 _PARTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
@@ -179,7 +181,7 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
 
     It counts in the window of the row it corrects, at that row's rates, once per `key`. A part of LLM tokens has the
     split of the whole. With `agent_id` only that agent's rows are found. Refuses more than is left, a correction of
-    a correction, and an amount of 0 or less.
+    a correction, an amount of 0 or less, and a key that took back another amount.
     """
     usage = Usage.objects.select_for_update(no_key=True).filter(pk=usage_id).first()
     if usage is None or (agent_id is not None and usage.agent_id != agent_id):
@@ -188,6 +190,8 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
         raise errors.NotCorrectableError(usage_id=usage_id)
     event_id = f"{usage_id}:{key}"
     if before := Usage.objects.filter(source="correction", event_id=event_id).first():
+        if amount not in {None, -before.amount}:
+            raise errors.EventConflictError(usage_id=before.pk)
         return before
     taken = Usage.objects.filter(corrects_id=usage_id).aggregate(*(Sum(name) for name in ("amount", "cost", *_PARTS)))
     left = usage.amount + (taken["amount__sum"] or 0)
@@ -196,10 +200,7 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
     if not asked.is_finite() or asked <= 0 or (whole and asked != asked.to_integral_value()) or asked > left:
         raise errors.CorrectionTooLargeError(pointer="/amount", left=left, asked=asked)
     parts = _parts_taken(usage, taken, asked, left)
-    cost = None
-    if usage.cost is not None:
-        remaining = usage.cost + (taken["cost__sum"] or 0)
-        cost = -(remaining if asked == left else (usage.cost * asked / usage.amount).quantize(Decimal("1e-12")))
+    cost = _cost_taken(usage, taken, asked, left)
     same = ("entity_type", "entity_id", "resource_type", "model", "tier", "provider", "artifact_type", "artifact_id")
     priced = ("price_id", "rate", "output_rate", "is_first_list") if cost is not None else ()
     contra = Usage(
@@ -215,6 +216,15 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
     )
     contra.save(force_insert=True)
     return contra
+
+
+def _cost_taken(usage: Usage, taken: dict[str, Any], asked: Decimal, left: Decimal) -> Decimal | None:
+    """Return the negative cost of a correction: all that is left of it, or in proportion."""
+    if usage.cost is None:
+        return None
+    with localcontext(prec=60):  # the dearest cost has thirty digits
+        remaining = usage.cost + (taken["cost__sum"] or 0)
+        return -(remaining if asked == left else (usage.cost * asked / usage.amount).quantize(_STEP, ROUND_DOWN))
 
 
 def _parts_taken(usage: Usage, taken: dict[str, Any], asked: Decimal, left: Decimal) -> dict[str, int | None]:

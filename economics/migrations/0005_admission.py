@@ -108,8 +108,8 @@ BEGIN
     ELSIF in_resource = 'llm_tokens' AND in_amount > least(envelope.request_token_cap, policy.request_token_cap) THEN
         refusal := 'request_too_large'; "limit" := least(envelope.request_token_cap, policy.request_token_cap);
         most := "limit";
-    ELSIF usd > least(policy.request_usd_cap, 1e15) THEN  -- no column holds the dearest of all
-        refusal := 'request_too_large'; "limit" := least(policy.request_usd_cap, 1e15); asked := usd; note := 'USD';
+    ELSIF usd > policy.request_usd_cap THEN
+        refusal := 'request_too_large'; "limit" := policy.request_usd_cap; asked := usd; note := 'USD';
     ELSIF in_seconds > policy.reservation_most_seconds THEN
         refusal := 'lifetime_too_long'; "limit" := policy.reservation_most_seconds; asked := in_seconds;
     END IF;
@@ -176,8 +176,8 @@ BEGIN
             agent_id, entity_type, entity_id, resource_type, model, qualifier, code, line_id, asked, asked_usd, "limit",
             settled, held, resets_at, minute, last_at)
         VALUES (in_agent, in_entity_type, in_entity_id, in_resource, in_model,
-                coalesce(economics_qualifier(in_resource, tier, in_provider), in_tier), refusal, line_id, in_amount,
-                CASE WHEN usd < 1e18 THEN usd END, "limit", settled, held, resets_at, date_trunc('minute', in_now), in_now)
+                coalesce(economics_qualifier(in_resource, tier, in_provider), in_tier), refusal, line_id, in_amount, usd,
+                "limit", settled, held, resets_at, date_trunc('minute', in_now), in_now)
         ON CONFLICT (minute, agent_id, entity_type, entity_id, resource_type, model, qualifier, code, line_id, asked)
         DO UPDATE SET times = r.times + 1, last_at = greatest(r.last_at, excluded.last_at), settled = excluded.settled,
                       held = excluded.held, "limit" = excluded."limit"
@@ -226,8 +226,7 @@ BEGIN
         CASE reservation.resource_type
             WHEN 'llm_tokens' THEN (SELECT name FROM economics_model(reservation.model))
             WHEN 'api_calls' THEN reservation.provider ELSE '' END,
-        reservation.reserved_at) p
-     WHERE in_amount * greatest(p.rate, p.output_rate, p.cache_read_rate, p.cache_write_rate) < 1e18;
+        reservation.reserved_at);
     -- First what was held goes: it locks every counter of the reservation, and days of usage come after counters.
     UPDATE economics_reservations
        SET state = 'settled', closed_at = in_now,
