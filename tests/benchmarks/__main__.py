@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
     """Return every benchmark by name, at reduced or full size."""
-    from tests.benchmarks import clearing, http, placement, reserve, usage  # noqa: PLC0415 - they import models
+    from tests.benchmarks import clearing, dashboard, http, placement, reserve, usage  # noqa: PLC0415 - they import models
 
     return {
         "place": lambda report, server: placement.single(report, server, each=1_000 if full else 300),
@@ -35,6 +35,9 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
         "reserve": lambda report, server: reserve.pairs(report, server, each=500 if full else 150),
         "reserve_http": lambda report, server: http.reservation(report, server, each=400 if full else 120),
         "usage": lambda report, server: usage.bulk(report, server, batches=20 if full else 7),
+        "dashboard": lambda report, server: dashboard.queries(
+            report, server, few=100_000, many=10_000_000 if full else 1_000_000
+        ),
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
+from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, TypeVar
 
 from django.db import connections
@@ -31,22 +33,32 @@ def results(work: Callable[[int], Callable[[], _T]], *, processes: int) -> tuple
     """
     connections.close_all()
     ready = _fork.Barrier(processes + 1)
-    done: multiprocessing.Queue[_T] = _fork.Queue()
+    done: multiprocessing.Queue[_T | Exception] = _fork.Queue()
     started = [_fork.Process(target=_child, args=(work, n, ready, done)) for n in range(processes)]
     for process in started:
         process.start()
-    ready.wait()
+    with contextlib.suppress(BrokenBarrierError):
+        ready.wait()
     begun = time.perf_counter()
     found = [done.get() for _process in started]
     seconds = time.perf_counter() - begun
     for process in started:
         process.join()
-    return found, seconds
+    values: list[_T] = []
+    for value in found:
+        if isinstance(value, Exception):
+            raise value
+        values.append(value)
+    return values, seconds
 
 
 def _child(
-    work: Callable[[int], Callable[[], _T]], number: int, ready: Barrier, done: multiprocessing.Queue[_T]
+    work: Callable[[int], Callable[[], _T]], number: int, ready: Barrier, done: multiprocessing.Queue[_T | Exception]
 ) -> None:
-    run = work(number)
-    ready.wait()
-    done.put(run())
+    try:
+        run = work(number)
+        ready.wait()
+        done.put(run())
+    except Exception as error:  # noqa: BLE001 - raised again by the parent
+        ready.abort()
+        done.put(AssertionError(f"process {number}: {error!r}"))
