@@ -1,4 +1,4 @@
-"""The commands of docs/api.md do what the page says they do, in the order it says them."""
+"""After the commands of docs/budgets.md those of docs/api.md do what the page says they do, in the order it says."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from django.test import Client
 
-from tests import callers, factories
+from tests import pages
 
 if TYPE_CHECKING:
-    from tests.callers import Caller
+    from collections.abc import Mapping
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def _commands() -> list[Command]:
     return found
 
 
-def _run(words: list[str], caller: Caller, names: dict[str, str]) -> Any:
+def _run(words: list[str], names: Mapping[str, str]) -> Any:
     """Send what curl would send."""
     headers, body, method, address = {}, None, None, ""
     rest = iter(words[1:])
@@ -53,7 +53,7 @@ def _run(words: list[str], caller: Caller, names: dict[str, str]) -> Any:
             method = next(rest)
         elif word == "-H":
             name, _, value = next(rest).partition(": ")
-            headers[name.lower()] = value.replace("$KEY", caller.secret)
+            headers[name.lower()] = value.replace("$KEY", names["KEY"])
         else:
             address = re.sub(r"\$([A-Z]+)", lambda name: names[name[1]], word)
     kind = headers.pop("content-type", "")
@@ -72,15 +72,16 @@ def _fits(said: Any, got: Any, name: str = "") -> bool:
     return isinstance(got, int) if name in NUMBERS and said is not None else bool(said == got)
 
 
-def test_the_page_tells_what_happens() -> None:
-    factories.model()
-    factories.envelope("h1", at=callers.now())
-    worker = callers.caller()
-    names = {"API": ""}
+def test_the_page_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.sit_down(monkeypatch, tmp_path)
+    names: dict[str, str] = {}
+    for first in pages.commands("docs/budgets.md"):
+        names |= pages.run(first) or {}
+    names["API"] = ""
     commands = _commands()
     assert len(commands) == 14
     for command in commands:
-        answer = _run(command.words, worker, names)
+        answer = _run(command.words, names)
         got = json.loads(answer.content)
         assert answer.status_code == command.status, (command.words, got)
         assert _fits(command.answer, got), (command.words, got)
