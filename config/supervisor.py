@@ -248,7 +248,7 @@ def main(arguments: list[str]) -> int:
         with Site(data_dir, host=os.environ.get("HOST") or "127.0.0.1", port=port) as site:
             say(f"Running after {time.monotonic() - began:.1f} s; logs in {data_dir / 'log'}; Ctrl-C stops everything.")
             say(f"  for people    {site.url}/admin/")
-            say(f"  for agents    {site.url}/api/compute-auction/  (described at {site.url}/api/docs/)")
+            say(f"  for agents    {site.url}/api/  (described at {site.url}/api/docs/)")
             site.watch()
     except StopRequested:
         with contextlib.suppress(StopRequested):

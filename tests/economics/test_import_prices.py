@@ -122,11 +122,19 @@ def test_import_prices_imports_what_it_understands_and_says_so_by_its_exit_code(
 @pytest.mark.parametrize(
     ("content", "words", "message"),
     [
-        (b"", [], "prices.csv: line 1: the file is empty. [invalid_price_list]"),
-        (b"a,b\n1,2\n", [], "prices.csv: line 1: the columns asof_date, model, provider, "),
-        (HEADER.encode() + b"\xff", [], "prices.csv: line 2: this is not text in UTF-8. [invalid_price_list]"),
-        ((HEADER + ROWS).encode(), ["--tier", "deep-2=small"], "prices.csv: deep-2 is not in this list."),
-        ((HEADER + ROWS).encode(), ["--tier", "deep-1=golden"], "prices.csv: There is no tier golden; there are "),
+        (b"", [], "invalid_price_list: prices.csv: line 1: the file is empty."),
+        (b"a,b\n1,2\n", [], "invalid_price_list: prices.csv: line 1: the columns asof_date, model, provider, "),
+        (HEADER.encode() + b"\xff", [], "invalid_price_list: prices.csv: line 2: this is not text in UTF-8."),
+        (
+            (HEADER + ROWS).encode(),
+            ["--tier", "deep-2=small"],
+            "model_not_listed: prices.csv: deep-2 is not in this list.",
+        ),
+        (
+            (HEADER + ROWS).encode(),
+            ["--tier", "deep-1=golden"],
+            "unknown_tier: prices.csv: There is no tier golden; there are ",
+        ),
         ((HEADER + ROWS).encode(), ["--tier", "deep-1"], "--tier deep-1: say MODEL=TIER."),
     ],
 )

@@ -243,8 +243,14 @@ def test_standard_input_is_read(write: Any, monkeypatch: pytest.MonkeyPatch) -> 
         (["nowhere.csv"], "nowhere.csv cannot be read: No such file or directory."),
         (["-"], "--format says what is in -: ndjson, cloudevents, csv."),
         (["usage.xlsx"], "--format says what is in usage.xlsx: ndjson, cloudevents, csv."),
-        (["x.csv", "--map", "color=blue"], "Error: argument --map: FIELD=…, where FIELD is one of entity_type,"),
-        (["x.csv", "--map", "model"], "Error: argument --map: FIELD=…, where FIELD is one of entity_type,"),
+        (
+            ["x.csv", "--map", "color=blue"],
+            "Error: argument --map: color=blue is not FIELD=…, where FIELD is one of entity_type,",
+        ),
+        (
+            ["x.csv", "--map", "model"],
+            "Error: argument --map: model is not FIELD=…, where FIELD is one of entity_type,",
+        ),
         (["x.ndjson", "--map", "model=m"], "--map is about the columns of a CSV file."),
         (["x.csv", "--entity", "h1"], "Error: argument --entity: an entity is written TYPE/ID, as in hypothesis/h1"),
         (["x.csv", "--batch", "0"], "Error: argument --batch: 1 to 10,000 rows"),

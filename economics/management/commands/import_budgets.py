@@ -26,16 +26,27 @@ class Command(BaseCommand):
 
     help = (
         "Open envelopes, or change those that exist, from a CSV file with a header: entity_type, entity_id and any of "
-        f"{', '.join(_TERMS)}. An empty cell is no ceiling (0 for tokens and CPU). All rows or none."
+        f"{', '.join(_TERMS)} (LLM tokens, CPU seconds, GB and calls in a window: day, week, month or lifetime). An "
+        "empty cell is no ceiling (0 for tokens and CPU); a column that is not there leaves what an envelope has, and "
+        "gives a new one a month, 0 tokens, 0 CPU seconds and no other ceiling. All rows or none."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the file, the reason and how to go about it."""
-        parser.add_argument("file", type=argparse.FileType("r", encoding="utf-8-sig"), help="a CSV file, - for stdin")
-        parser.add_argument("--reason", required=True, help="goes into every revision")
-        parser.add_argument("--author", default="import_budgets", help="whose name stands in the revisions")
-        parser.add_argument("--granted", action="store_true", help="new envelopes are granted in the author's name")
-        parser.add_argument("--dry-run", action="store_true", help="check and count, change nothing")
+        parser.add_argument(
+            "file",
+            metavar="FILE",
+            type=argparse.FileType("r", encoding="utf-8-sig"),
+            help="A CSV file; - reads standard input.",
+        )
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="Why; it stands in every revision.")
+        parser.add_argument("--author", default="import_budgets", metavar="NAME", help="Who; stands there as well.")
+        parser.add_argument(
+            "--granted",
+            action="store_true",
+            help="The Senate granted the new envelopes, by the author's word: only such may be lifted by the market.",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Check and count; write nothing.")
 
     def handle(self, **options: Any) -> None:
         """Read the file, then open and change in one transaction."""
@@ -45,11 +56,13 @@ class Command(BaseCommand):
             try:
                 done = envelopes.put_many(rows, author=author, now=timezone.now(), granted=options["granted"])
             except RefusedError as refusal:
-                raise CommandError(f"{refusal.detail} [{refusal.code}] {refusal.figures or ''}".rstrip()) from refusal
+                figures = "".join(f" {name} {value}." for name, value in refusal.figures.items())
+                message = f"{refusal.code}: {refusal.detail}{figures}"
+                raise CommandError(message) from refusal
             if options["dry_run"]:
                 transaction.set_rollback(True)
         said = f"opened {done.opened:,}, changed {done.changed:,}, left as they were {done.untouched:,}"
-        self.stdout.write(f"{'would have ' if options['dry_run'] else ''}{said}.")
+        self.stdout.write(f"{'Dry run: nothing is changed. ' if options['dry_run'] else ''}Envelopes {said}.")
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -48,15 +48,17 @@ class Command(BaseCommand):
         source.add_argument("file", nargs="?", metavar="FILE", type=Path, help="A CSV file of dated prices.")
         source.add_argument("--genai", action="store_true", help="The list inside the package genai-prices.")
         parser.add_argument(
-            "--only", action="append", default=[], metavar="PATTERN", help="Only models of such names, as gpt-4*."
+            "--only", action="append", default=[], metavar="PATTERN", help="Only models of such names, as 'gpt-4*'."
         )
-        parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="No models of such names.")
+        parser.add_argument(
+            "--skip", action="append", default=[], metavar="PATTERN", help="No models of such names, as 'openrouter/*'."
+        )
         parser.add_argument(
             "--tier",
             action="append",
             default=[],
             metavar="MODEL=TIER",
-            help="The tier of a new model, if not as shown.",
+            help="The tier of a new model, if not the one shown; may be repeated.",
         )
         parser.add_argument("--all", action="store_true", help=f"Show every change, not the first {_SHOWN} of a kind.")
         parser.add_argument("--dry-run", action="store_true", help="Show what would change; write nothing.")
@@ -82,7 +84,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"Imported {len(found.models):,} models and {len(found.changes):,} prices.")
                 self.stdout.write("Usage that waited for one of them is priced by the next tick.")
         except RefusedError as refusal:
-            message = f"{options['file'] or 'genai-prices'}: {refusal.detail} [{refusal.code}]"
+            message = f"{refusal.code}: {options['file'] or 'genai-prices'}: {refusal.detail}"
             raise CommandError(message) from refusal
         if found.faults:
             message = f"{len(found.faults):,} rows were not understood and left out."

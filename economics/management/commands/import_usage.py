@@ -31,19 +31,25 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the file, how to read it, and what it does not say itself."""
-        parser.add_argument("file", metavar="FILE", help="- reads standard input")
-        parser.add_argument("--format", choices=usage_files.FORMS, help="when the name of the file does not tell")
-        parser.add_argument("--source", metavar="NAME", help="who keeps the event ids, for rows that name no source")
-        parser.add_argument("--agent", metavar="NAME", help="who used it, for rows that name no agent_id")
-        parser.add_argument("--entity", metavar="TYPE/ID", type=_entity, help="for rows that name no entity")
+        parser.add_argument("file", metavar="FILE", help="A file; - reads standard input.")
+        parser.add_argument("--format", choices=usage_files.FORMS, help="What is in it, when its name does not tell.")
+        parser.add_argument(
+            "--source",
+            metavar="NAME",
+            help="Who keeps the event ids, for rows that name no source (AGENT/SOURCE: an agent's own).",
+        )
+        parser.add_argument("--agent", metavar="NAME", help="Who used it, for rows that name no agent_id.")
+        parser.add_argument(
+            "--entity", metavar="TYPE/ID", type=_entity, help="Whom it was for, for rows that name no entity."
+        )
         for name, pair, said in (
-            ("--map", "FIELD=COLUMN", "the column of a CSV file for a field; may be repeated"),
-            ("--set", "FIELD=VALUE", "the value of a field in every row; may be repeated"),
+            ("--map", "FIELD=COLUMN", "The column of a CSV file for a field; may be repeated."),
+            ("--set", "FIELD=VALUE", "The value of a field in every row; may be repeated."),
         ):
             parser.add_argument(name, metavar=pair, type=_pair, action="append", default=[], help=said)
-        parser.add_argument("--batch", metavar="N", type=_size, default=5_000, help="rows to a transaction (5,000)")
-        parser.add_argument("--rejects", metavar="FILE", help="write every row that is not recorded there, and why")
-        parser.add_argument("--dry-run", action="store_true", help="the same, each transaction taken back")
+        parser.add_argument("--batch", metavar="N", type=_size, default=5_000, help="Rows to a transaction (5,000).")
+        parser.add_argument("--rejects", metavar="FILE", help="Write every row that is not recorded there, and why.")
+        parser.add_argument("--dry-run", action="store_true", help="Check and count; record nothing.")
 
     def handle(self, **options: Any) -> None:
         """Record the rows, then say what became of them."""
@@ -55,7 +61,8 @@ class Command(BaseCommand):
             problem = f"Stopped by hand. {_LEFT}"
         except RefusedError as refusal:
             problem = f"{refusal.code}: {refusal.detail} {_LEFT if tally.read else ''}".rstrip()
-        self._report(tally, first, dry_run=options["dry_run"])
+        if tally.read or not problem:
+            self._report(tally, first, dry_run=options["dry_run"])
         missed = tally.refused + tally.conflicts
         if problem or missed:
             raise CommandError(problem or f"{missed:,} of {tally.read:,} rows are not recorded.")
@@ -100,7 +107,7 @@ class Command(BaseCommand):
 def _pair(text: str) -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if field not in usage_files.FIELDS or not equals or not value:
-        msg = f"FIELD=…, where FIELD is one of {', '.join(usage_files.FIELDS)}"
+        msg = f"{text} is not FIELD=…, where FIELD is one of {', '.join(usage_files.FIELDS)}"
         raise ArgumentTypeError(msg)
     return field, value
 
