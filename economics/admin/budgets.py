@@ -127,7 +127,10 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Envelope | None = None) -> Any:  # noqa: ARG002
         """Show a new envelope's form, or where an existing one stands and what has become of it."""
-        ceilings = ("Base ceilings for each window", {"fields": (*forms.CHANGED, "reason", "saw")})
+        ceilings = (
+            "Base ceilings for each window",
+            {"fields": (*forms.CHANGED, "reason", "saw"), "description": "Empty is no ceiling; 0 allows nothing."},
+        )
         if obj is None:
             return [(None, {"fields": ("entity_type", "entity_id", "granted")}), ceilings]
         return [

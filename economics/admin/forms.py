@@ -30,6 +30,14 @@ class EnvelopeForm(forms.ModelForm[Envelope]):
             "entity_type": forms.TextInput(attrs={"list": "entity-types", "class": "vTextField"}),
             "entity_id": forms.TextInput(attrs={"class": "vTextField"}),
         }
+        labels = {
+            "window_kind": "Window",
+            "token_budget": "LLM tokens",
+            "cpu_budget": "CPU seconds",
+            "storage_budget_gb": "Storage (GB)",
+            "api_call_budget": "API calls",
+            "request_token_cap": "LLM tokens in one reservation",
+        }
 
     def __init__(self, *given: Any, **named: Any) -> None:
         """Note what the author sees."""
@@ -79,7 +87,9 @@ class GrantForm(figures.ReasonForm):
 
     line = forms.ModelChoiceField(Line.objects.none(), empty_label=None)
     amount = forms.DecimalField(min_value=Decimal("0.000001"), max_digits=24, decimal_places=6)
-    windows = forms.IntegerField(min_value=1, max_value=366, initial=1, help_text="For so many windows, from this one.")
+    windows = forms.IntegerField(
+        min_value=1, max_value=366, initial=1, help_text="For so many windows, this one the first; then it lapses."
+    )
     field_order = ("line", "amount", "windows", "reason")
 
     def offer(self, envelope: Envelope) -> None:

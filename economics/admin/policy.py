@@ -1,5 +1,6 @@
 """Rules of the fleet's budgets in the admin: policy, default envelopes, and pauses."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -59,10 +60,10 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
 
     form = PolicyForm
     list_display = ("__str__", "zone", "week_starts_on", figure("fleet_daily_usd"), "today", "paused")
-    readonly_fields = ("today", "paused", "last_safety_at")
+    readonly_fields = ("today", "paused", "checked")
     actions = ("pause_fleet", "resume_fleet")
     fieldsets = (
-        ("Today", {"fields": ("today", "paused", "last_safety_at")}),
+        ("Today", {"fields": ("today", "paused", "checked")}),
         ("The fleet", {"fields": ("fleet_daily_usd", "request_token_cap", "request_usd_cap")}),
         ("Calendar", {
             "fields": ("zone", "week_starts_on"),
@@ -85,9 +86,14 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
     def paused(self, policy: BudgetPolicy) -> str:  # noqa: ARG002 - there is one
         """Return whether the fleet runs, or since when, by whom and why it is paused."""
         pause = Pause.objects.filter(agent=None, ended_at=None).first()
-        return (
-            f"paused since {pause.began_at:%Y-%m-%d %H:%M} UTC by {pause.began_by}: {pause.reason}" if pause else None
-        )
+        if pause is None:
+            return "runs"
+        return f"paused since {pause.began_at:%Y-%m-%d %H:%M} UTC by {pause.began_by}: {pause.reason}"
+
+    @admin.display(description="last check of spend")
+    def checked(self, policy: BudgetPolicy) -> datetime | None:
+        """Return when spend was last held against the limits."""
+        return policy.last_safety_at
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Refuse: there is one policy."""

@@ -54,7 +54,7 @@ class PriceAdmin(ReadOnlyAdmin[Price]):
     """List prices. One is added, or withdrawn, and never changed."""
 
     change_list_template = "admin/prices.html"
-    list_display = ("priced", "costs", "counts_from", "withdrawn", "source", "set_by")
+    list_display = ("priced", "counts_from", "costs", "withdrawn", "source", "set_by")
     list_filter = (ResourceFilter, StandingFilter, "effective_from")
     search_fields = ("name",)
     search_help_text = "Part of a model's or a provider's name."
