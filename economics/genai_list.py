@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from economics import catalog
-from economics.price_sources import LeftOut, ListPrice, NoPriceError, PriceList, both, midnight, read_into, sound
+from economics.price_sources import LeftOut, LeftOutError, ListPrice, PriceList, both, midnight, read_into, sound
 
 if TYPE_CHECKING:
     from genai_prices import data_snapshot, types
@@ -57,7 +57,7 @@ def likely(name: str, *, at: datetime) -> ListPrice | None:
         try:
             provider, model = packaged.find_provider_model(asked, None, named, None)
             steps = _dated(model, model=model.id, provider=provider.id, source=_source())
-        except (LookupError, NoPriceError):
+        except (LookupError, LeftOutError):
             continue
         return ([step for step in steps if step.effective_from is None or step.effective_from <= at] or steps[:1])[-1]
     return None

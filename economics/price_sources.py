@@ -66,11 +66,11 @@ class PriceList(NamedTuple):
         )
 
 
-class NoPriceError(Exception):
+class LeftOutError(Exception):
     """A row is no price, for this reason."""
 
 
-class FaultError(NoPriceError):
+class FaultError(LeftOutError):
     """A row should be a price and cannot be understood, for this reason."""
 
 
@@ -127,7 +127,7 @@ def read_into(
     """Add what can be read to the prices, or why it cannot to what is left out."""
     try:
         prices.extend(read())
-    except NoPriceError as reason:
+    except LeftOutError as reason:
         left_out.append(LeftOut(line, model, str(reason), isinstance(reason, FaultError)))
 
 
@@ -174,7 +174,7 @@ def both(rates: dict[str, Decimal | None]) -> Rates:
     rate, output_rate = rates["rate"], rates["output_rate"]
     if rate is None or output_rate is None:
         msg = f"no price of {'input' if rate is None else 'output'} tokens"
-        raise NoPriceError(msg)
+        raise LeftOutError(msg)
     return Rates(rate, output_rate, rates["cache_read_rate"], rates["cache_write_rate"])
 
 
