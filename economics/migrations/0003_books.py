@@ -1,5 +1,7 @@
 """Envelopes, lines, counters, prices, reservations; usage learns its split, its price and its corrections."""
 
+import datetime
+
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
@@ -391,6 +393,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='usage',
             constraint=models.CheckConstraint(condition=models.Q(('amount__gt', -1000000000000000000000000), ('amount__lt', 1000000000000000000000000)), name='usage_amount_bounded'),
+        ),
+        migrations.AddConstraint(
+            model_name='usage',
+            constraint=models.CheckConstraint(condition=models.Q(('created_at__gte', datetime.datetime(1900, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('created_at__lt', datetime.datetime(3000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('recorded_at__gte', datetime.datetime(1900, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('recorded_at__lt', datetime.datetime(3000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), name='usage_times_readable'),
         ),
         migrations.AddConstraint(
             model_name='usage',

@@ -40,7 +40,9 @@ RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE in_resource
     WHEN 'usd' THEN in_base + in_granted
     WHEN 'storage_gb_hours'
-        THEN floor(in_base * (extract(epoch FROM in_end - in_start) / 3600) * (1 + in_weight)) + in_granted
+        -- Nothing stays nothing, however long a lifetime is.
+        THEN floor(CASE in_base WHEN 0 THEN 0 ELSE in_base * (extract(epoch FROM in_end - in_start) / 3600) END
+                   * (1 + in_weight)) + in_granted
     ELSE floor(in_base * (1 + in_weight)) + in_granted END
 $$;
 -- Where lines stand in the window of a moment. Admission, the admin and the API all read this.

@@ -10,6 +10,17 @@ SELECT m.name, m.tier_id::text, m.provider, m.is_enabled FROM economics_models m
    AND (m.name = in_name OR m.provider = split_part(in_name, '/', 1))
  ORDER BY m.name = in_name DESC LIMIT 1
 $$;
+-- A program that writes usage by SQL may leave out the tier: the catalogue knows it, and its line is to count it. A
+-- correction has the tier of the row it corrects.
+CREATE FUNCTION economics_name_tier() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.tier := coalesce((SELECT m.tier_id FROM economics_model(NEW.model) m), '');
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER usage_is_of_its_models_tier BEFORE INSERT ON resource_usage FOR EACH ROW
+    WHEN (NEW.tier = '' AND NEW.model <> '' AND NEW.resource_type = 'llm_tokens' AND NEW.corrects_id IS NULL)
+    EXECUTE FUNCTION economics_name_tier();
 -- The list in force at a moment; before the first list, that first one, flagged.
 CREATE FUNCTION economics_price(in_resource text, in_name text, in_at timestamptz)
 RETURNS TABLE (id bigint, rate numeric, output_rate numeric, cache_read_rate numeric, cache_write_rate numeric,
@@ -73,6 +84,12 @@ BEGIN
     IF NOT FOUND AND EXISTS (SELECT FROM economics_default_envelopes WHERE entity_type = in_entity_type) THEN
         refusal := 'envelope_due'; RETURN;  -- the caller opens it and asks again
     END IF;
+    -- Reservations are locked before all else, as who settles or releases one does. Somebody else may just be ending
+    -- some of these: without waiting for him, one would be refused for what he is about to give back.
+    due := ARRAY(SELECT r.id FROM economics_reservations r
+                  WHERE in_sweep AND r.state = 'open' AND r.expires_at <= in_now
+                    AND (r.envelope_id = economics_reserve.envelope_id OR r.usd <> 0)
+                  ORDER BY r.expires_at, r.id LIMIT 1000 FOR NO KEY UPDATE);
     -- Lines and the calendar stay as they are from here on; every statement below sees what was committed before it.
     PERFORM pg_advisory_xact_lock_shared(7302, 0);
     SELECT * INTO policy FROM economics_policy WHERE id = 1;
@@ -127,9 +144,6 @@ BEGIN
         locked := own;
         windows := starts;
         IF in_sweep THEN
-            due := ARRAY(SELECT id FROM economics_reservations r WHERE r.state = 'open' AND r.expires_at <= in_now
-                          ORDER BY r.envelope_id = envelope.id DESC, r.expires_at LIMIT 1000
-                            FOR NO KEY UPDATE SKIP LOCKED);
             SELECT array_agg(l.line ORDER BY l.is_fleet, l.line, l.starts),
                    array_agg(l.starts ORDER BY l.is_fleet, l.line, l.starts) INTO locked, windows
               FROM (SELECT h.is_fleet, h.line, h.starts FROM economics_held_by(due) h
@@ -254,6 +268,8 @@ $$
 UNDO = """
 DROP FUNCTION economics_settle;
 DROP FUNCTION economics_reserve;
+DROP TRIGGER usage_is_of_its_models_tier ON resource_usage;
+DROP FUNCTION economics_name_tier;
 DROP FUNCTION economics_cost, economics_price, economics_model;
 """
 

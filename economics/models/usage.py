@@ -1,11 +1,16 @@
 """What was spent: an append-only record, one row per call or job."""
 
+from datetime import UTC, datetime
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from config import laws
+
+# No program could list a time that Python cannot read, and a row stays.
+_TIMES = (datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC))
 
 
 class Usage(models.Model):
@@ -94,6 +99,11 @@ class Usage(models.Model):
             models.CheckConstraint(
                 name="usage_amount_bounded",
                 condition=Q(amount__gt=-(10**24), amount__lt=10**24),  # NaN is above every number
+            ),
+            models.CheckConstraint(
+                name="usage_times_readable",
+                condition=Q(created_at__gte=_TIMES[0], created_at__lt=_TIMES[1])
+                & Q(recorded_at__gte=_TIMES[0], recorded_at__lt=_TIMES[1]),
             ),
             models.CheckConstraint(
                 name="usage_cost_of_the_sign_of_its_amount",

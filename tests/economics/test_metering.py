@@ -468,3 +468,27 @@ def test_prices_before_the_first_list_of_a_year_ago_are_flagged() -> None:
     own = factories.envelope()
     usage = factories.record(own, 100, at=NEW_YEAR - timedelta(days=400))
     assert (usage.is_first_list, usage.cost) == (True, Decimal("0.13"))
+
+
+def test_usage_written_by_sql_counts_in_the_tier_of_its_model_and_so_does_its_correction() -> None:
+    factories.model()
+    own = factories.envelope()
+    factories.line(own, 600)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO resource_usage (entity_type, entity_id, resource_type, amount, created_at, cost, model)
+            SELECT 'hypothesis', %s, 'llm_tokens', 100, %s, 0.5, m FROM unnest(ARRAY['deep-1', 'unheard-of', '']) AS m
+            RETURNING id
+            """,
+            [own.entity_id, NOON],
+        )
+        (known,), (unheard,), _ = cursor.fetchall()
+    assert factories.figures(own).settled == 300
+    assert factories.figures(own, tier="frontier").settled == 100
+    factories.model("unheard-of")
+    for pk in (known, unheard):
+        metering.correct(pk, key="k", note="twice", author="ada", now=after(1))
+    assert factories.figures(own).settled == 100
+    assert factories.figures(own, tier="frontier").settled == 0
+    assert recount.differences(since=None) == []

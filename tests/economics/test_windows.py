@@ -12,7 +12,7 @@ from django.db import connection
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from economics import admission, envelopes, metering
+from economics import admission, envelopes, errors, metering
 from economics.models import Counter, Line, Reservation, UsageDay
 from tests import factories
 from tests.factories import NOON, REVIEWER, after
@@ -235,6 +235,17 @@ def test_storage_has_no_ceiling_for_a_lifetime() -> None:
     own = factories.envelope(storage_budget_gb=Decimal(2), window_kind="lifetime")
     (line,) = (one for one in envelopes.standing_of([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
     assert (line.base, line.limit, line.remaining, line.window_end) == (Decimal(2), None, None, None)
+
+
+def test_no_storage_for_a_lifetime_is_none() -> None:
+    factories.price(resource_type="storage_gb_hours", rate="0")
+    own = factories.envelope(storage_budget_gb=Decimal(0), window_kind="lifetime")
+    (line,) = (one for one in envelopes.standing_of([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
+    assert (line.limit, line.remaining) == (Decimal(0), Decimal(0))
+    refusal = admission.reserve(
+        factories.ask(own, 1, resource_type="storage_gb_hours"), agent_id=factories.agent().pk, now=NOON
+    )
+    assert isinstance(refusal, errors.BudgetExhaustedError)
 
 
 # The calendar changes

@@ -265,6 +265,11 @@ _SPENDING: Final[list[tuple[str, str]]] = [
     ("usage_negative_only_to_correct", _new(_USED, amount="-1")),
     ("usage_negative_only_to_correct", _new(_USED, amount="1", corrects_id="{priced}")),
     ("usage_amount_bounded", _new(_USED, amount="'NaN'")),
+    *(
+        ("usage_times_readable", _new(_USED, **{column: moment}))
+        for column in ("created_at", "recorded_at")
+        for moment in ("'infinity'", "'-infinity'", "'10000-01-01'")
+    ),
     *(("usage_cost_of_the_sign_of_its_amount", _new(_USED, cost=cost)) for cost in ("-1", "'NaN'")),
     ("usage_cost_of_the_sign_of_its_amount", _new(_USED, amount="-1", cost="1", corrects_id="{priced}")),
     *(
@@ -441,6 +446,7 @@ NO_CRIMES: Final = {
     "envelope_moves_its_lines",
     "grant_is_revised",
     "grant_end_is_revised",
+    "usage_is_of_its_models_tier",
     "line_counts_what_was_before",
     "line_opening_is_revised",
     "line_change_is_revised",
