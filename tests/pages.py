@@ -87,4 +87,4 @@ def sit_down(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("builtins.input", lambda _question: "yes")
-    monkeypatch.setattr("getpass.getpass", lambda prompt="": "long and plain enough")
+    monkeypatch.setattr("getpass.getpass", lambda **_prompt: "long and plain enough")
