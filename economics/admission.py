@@ -199,11 +199,13 @@ def _advice(answer: Mapping[str, Any]) -> str:
         if answer["most"]:
             ways.insert(0, f"ask for at most {answer['most'].normalize():f}")
         return ", or ".join(ways)
+    lifts_at = answer["resets_at"]  # of the daily check's freeze; a person's is lifted by a person
     return {
         "fleet_paused": "wait until somebody resumes the fleet",
         "agent_paused": "wait until somebody resumes this agent",
         "no_envelope": "have an envelope opened for this entity",
-        "envelope_frozen": "have the envelope unfrozen, or its limit raised",
+        "envelope_frozen": f"{f'wait until {lifts_at.isoformat()}' if lifts_at else 'have the envelope unfrozen'}, or "
+        "have the limit of each line raised that the reason names",
         "unknown_model": "have the model added to the catalogue, or name another",
         "model_disabled": "name another model",
         "wrong_tier": f"name the tier {answer['note']}, or none",
