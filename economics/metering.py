@@ -1,5 +1,6 @@
 """What was used, as rows that stay: recorded once per event, priced when they arrive, corrected by further rows."""
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,24 +19,25 @@ MOST_AT_ONCE: Final = 10_000
 OWN_SOURCES: Final = frozenset({"auction", "correction", "reservation"})  # of the events the house itself records
 RECORDED, DUPLICATE, CONFLICT, REFUSED = "recorded", "duplicate", "conflict", "refused"
 
-# One per connection; its rows are gone when the transaction ends.
-_INCOMING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS economics_incoming (
+# One per connection; its rows are gone when the transaction ends. Behind PgBouncer a connection outlives a release, so
+# the name tells the columns: what a release before left there is not taken for this.
+_COLUMNS = """
     place integer, source text, event_id text, entity_type text, entity_id text, resource_type text,
     amount numeric(30, 6), input_tokens bigint, output_tokens bigint, cache_read_tokens bigint,
     cache_write_tokens bigint, model text, tier text, provider text, artifact_type text, artifact_id text,
     slot_id text, reported_cost numeric, created_at timestamptz, is_timed boolean, agent_id text
-) ON COMMIT DELETE ROWS
 """
-_COPY = "COPY economics_incoming FROM STDIN"
+_TABLE = f"economics_incoming_{hashlib.sha256(_COLUMNS.encode()).hexdigest()[:8]}"
+_INCOMING = f"CREATE TEMPORARY TABLE IF NOT EXISTS {_TABLE} ({_COLUMNS}) ON COMMIT DELETE ROWS"
+_COPY = f"COPY {_TABLE} FROM STDIN"
 
 # Each kind of thing is looked up once, then every row finds its list by time. In the order of the identity that must
 # be unique, so that two batches with the same events wait for each other in one order.
-_RECORD = """
+_RECORD = f"""
 WITH kind AS MATERIALIZED (
     SELECT row_number() OVER () AS kind, k.*, m.tier_id,
            CASE k.resource_type WHEN 'llm_tokens' THEN m.name WHEN 'api_calls' THEN k.provider ELSE '' END AS priced_as
-      FROM (SELECT DISTINCT resource_type, model, provider FROM economics_incoming) AS k
+      FROM (SELECT DISTINCT resource_type, model, provider FROM {_TABLE}) AS k
       LEFT JOIN LATERAL economics_model(k.model) m ON k.resource_type = 'llm_tokens'
 ), list AS MATERIALIZED (
     SELECT k.kind, p.*, row_number() OVER w = 1 AS is_first, lead(effective_from) OVER w AS until
@@ -54,7 +56,7 @@ WITH kind AS MATERIALIZED (
            l.id, l.rate, l.output_rate, coalesce(i.created_at < l.effective_from, false), i.reported_cost, i.model,
            coalesce(k.tier_id, i.tier), i.provider, i.artifact_type, i.artifact_id, i.agent_id, i.slot_id, i.source,
            i.event_id, i.created_at, %(now)s
-      FROM economics_incoming i
+      FROM {_TABLE} i
       JOIN kind k ON (k.resource_type, k.model, k.provider) = (i.resource_type, i.model, i.provider)
       JOIN economics_policy p ON p.id = 1
       LEFT JOIN list l ON l.kind = k.kind AND (i.created_at >= l.effective_from OR l.is_first)
@@ -64,20 +66,20 @@ WITH kind AS MATERIALIZED (
     RETURNING id, source, event_id, cost, is_first_list
 )
 SELECT i.place, n.id, n.cost, n.is_first_list, min(i.place) OVER (PARTITION BY n.id) = i.place AS is_first
-  FROM economics_incoming i JOIN new n USING (source, event_id) ORDER BY i.place
-"""
+  FROM {_TABLE} i JOIN new n USING (source, event_id) ORDER BY i.place
+"""  # noqa: S608 - made of constants, as is the next
 
 # Events that were there before: the same again, or another under the same identity?
-_KNOWN = """
+_KNOWN = f"""
 SELECT i.place, u.id, u.cost,
        (u.entity_type, u.entity_id, u.resource_type, u.amount, u.input_tokens, u.output_tokens, u.cache_read_tokens,
         u.cache_write_tokens, u.model, u.provider) IS NOT DISTINCT FROM
        (i.entity_type, i.entity_id, i.resource_type, i.amount, i.input_tokens, i.output_tokens, i.cache_read_tokens,
         i.cache_write_tokens, i.model, i.provider)
        AND (u.created_at = i.created_at OR NOT i.is_timed)
-  FROM economics_incoming i JOIN resource_usage u ON u.source = i.source AND u.event_id = i.event_id
+  FROM {_TABLE} i JOIN resource_usage u ON u.source = i.source AND u.event_id = i.event_id
  WHERE i.place = ANY(%s)
-"""
+"""  # noqa: S608
 
 
 class Recorded(NamedTuple):
@@ -127,7 +129,7 @@ def record_many(
             for place, usage_id, cost, same in cursor.fetchall():
                 code = "" if same else errors.EventConflictError.code
                 results[place] = Recorded(DUPLICATE if same else CONFLICT, usage_id, cost, code)
-        cursor.execute("DELETE FROM economics_incoming")
+        cursor.execute(f"DELETE FROM {_TABLE}")  # noqa: S608 - a constant
     return [result or Recorded(REFUSED) for result in results]
 
 

@@ -492,3 +492,11 @@ def test_usage_written_by_sql_counts_in_the_tier_of_its_model_and_so_does_its_co
     assert factories.figures(own).settled == 100
     assert factories.figures(own, tier="frontier").settled == 0
     assert recount.differences(since=None) == []
+
+
+def test_a_connection_that_an_earlier_release_has_used_is_as_good_as_any() -> None:
+    own = factories.envelope()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE economics_incoming (place integer, amount text) ON COMMIT DROP")
+    factories.record(own, 100)
+    assert factories.figures(own).settled == 100
