@@ -84,7 +84,7 @@ def test_a_change_reaches_the_next_reservation(root: Client) -> None:
     envelope = _opened()
     assert root.post(page(Envelope, envelope.pk), _form(envelope, token_budget=2000)).status_code == 302
     (tokens, *_rest) = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
-    assert (tokens.base, tokens.limit) == (2000, 2000)
+    assert (tokens.base, tokens.limit) == (Decimal(2000), Decimal(2000))
     assert Revision.objects.latest("pk").changes == {"token_budget": [1000, 2000]}
 
 
@@ -129,7 +129,7 @@ def test_grant_asks_and_adds_for_some_windows(root: Client) -> None:
     fields = {"line": line.pk, "amount": 500, "windows": 3, "reason": "deadline"}
     press(root, "grant", envelope, confirmed="yes", **fields)
     granted = Grant.objects.get()
-    assert (granted.amount, granted.granted_by, granted.reason) == (500, "root", "deadline")
+    assert (granted.amount, granted.granted_by, granted.reason) == (Decimal(500), "root", "deadline")
     assert (granted.last_window - granted.first_window).days == 2
     (tokens, *_rest) = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
     assert tokens.limit == 1500
@@ -261,7 +261,7 @@ def test_usage_is_corrected_once_by_a_row_of_its_own(root: Client) -> None:
     for _ in range(2):
         press(root, "correct", usage, confirmed="yes", key=KEY, amount=40, reason="counted twice")
     contra = Usage.objects.get(corrects_id=usage.pk)
-    assert (contra.amount, contra.note) == (-40, "root: counted twice")
+    assert (contra.amount, contra.note) == (Decimal(-40), "root: counted twice")
     too_much = press(root, "correct", usage, confirmed="yes", key=KEY[::-1], amount=61, reason="more")
     assert "[correction_too_large" in said(too_much)[-1]
     assert UsageDay.objects.get().amount == 60
