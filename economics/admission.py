@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from economics import envelopes, errors
+from economics import envelopes, errors, metering
 from economics.models import Envelope, Reservation, Usage
 from economics.models.budgets import MOST_AMOUNT
 from economics.money import is_usd
@@ -236,7 +236,7 @@ def settle(reservation_id: int, spent: Spent, *, now: datetime, agent_id: str | 
         if refusal:
             msg = "The figures do not fit the class that was reserved."
             raise errors.InvalidAskError(msg, pointer="/amount")
-        return Usage.objects.get(pk=usage_id)
+    return metering.row(usage_id)  # read when the counters' locks are gone
 
 
 @transaction.atomic
