@@ -73,6 +73,17 @@ $$;
 # Every program locks counters in the same order: lines by id, then windows, the fleet's line last. The arrays come
 # in that order. Missing counters are made before any is locked.
 COUNTING = """
+-- Lines and the calendar stay as they are until the transaction ends, and every statement from here on sees them: who
+-- makes lines or moves the calendar holds this lock alone. A snapshot from before would not see what he made.
+CREATE FUNCTION economics_keep_lines() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'usage and reservations are written in READ COMMITTED, to be counted on lines opened meanwhile'
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+END
+$$;
 CREATE FUNCTION economics_move(in_lines bigint[], in_windows timestamptz[], in_settled numeric[], in_held numeric[])
 RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
@@ -96,8 +107,7 @@ DECLARE
     windows timestamptz[];
     sums numeric[];
 BEGIN
-    -- Whoever makes lines or moves the calendar holds this lock alone: no row is counted twice or by nobody.
-    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    PERFORM economics_keep_lines();
     SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
     SELECT array_agg(line ORDER BY is_fleet, line, starts), array_agg(starts ORDER BY is_fleet, line, starts),
            array_agg(amount ORDER BY is_fleet, line, starts)
@@ -138,7 +148,7 @@ DECLARE
     windows timestamptz[];
     sums numeric[];
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    PERFORM economics_keep_lines();
     SELECT zone, week_starts_on INTO policy FROM economics_policy WHERE id = 1;
     -- EXECUTE plans anew: a plan kept from one row would join ten thousand one by one.
     EXECUTE $q$
@@ -202,7 +212,7 @@ BEGIN
     IF opened IS NULL AND closed IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    PERFORM economics_keep_lines();
     SELECT array_agg(line ORDER BY is_fleet, line, starts), array_agg(starts ORDER BY is_fleet, line, starts),
            array_agg(CASE WHEN opened IS NULL THEN -amount ELSE amount END ORDER BY is_fleet, line, starts)
       INTO lines, windows, sums FROM economics_held_by(coalesce(opened, closed));
@@ -472,10 +482,11 @@ DROP TRIGGER reservation_is_released ON economics_reservations;
 DROP TRIGGER reservation_is_held ON economics_reservations;
 DROP TRIGGER usage_price_is_counted ON resource_usage;
 DROP TRIGGER usage_is_counted ON resource_usage;
-DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes, economics_ceilings, economics_tracked,
-    economics_revise, economics_follow_policy, economics_open_lines, economics_seed_days, economics_seed,
-    economics_count_reservations, economics_held_by, economics_count_prices, economics_count_usage, economics_move,
-    economics_standing, economics_limit, economics_qualifier, economics_window_end, economics_window_start, economics_first_moment;
+DROP FUNCTION economics_revise_grant, economics_revise_line, economics_line_title, economics_follow_envelopes,
+    economics_ceilings, economics_tracked, economics_revise, economics_follow_policy, economics_open_lines,
+    economics_seed_days, economics_seed, economics_count_reservations, economics_held_by, economics_count_prices,
+    economics_count_usage, economics_move, economics_keep_lines, economics_standing, economics_limit,
+    economics_qualifier, economics_window_end, economics_window_start, economics_first_moment;
 """
 
 

@@ -86,12 +86,13 @@ BEGIN
     END IF;
     -- Reservations are locked before all else, as who settles or releases one does. Somebody else may just be ending
     -- some of these: without waiting for him, one would be refused for what he is about to give back.
-    due := ARRAY(SELECT r.id FROM economics_reservations r
-                  WHERE in_sweep AND r.state = 'open' AND r.expires_at <= in_now
-                    AND (r.envelope_id = economics_reserve.envelope_id OR r.usd <> 0)
-                  ORDER BY r.expires_at, r.id LIMIT 1000 FOR NO KEY UPDATE);
-    -- Lines and the calendar stay as they are from here on; every statement below sees what was committed before it.
-    PERFORM pg_advisory_xact_lock_shared(7302, 0);
+    IF in_sweep THEN
+        due := ARRAY(SELECT r.id FROM economics_reservations r
+                      WHERE r.state = 'open' AND r.expires_at <= in_now
+                        AND (r.envelope_id = economics_reserve.envelope_id OR r.usd <> 0)
+                      ORDER BY r.expires_at, r.id LIMIT 1000 FOR NO KEY UPDATE);
+    END IF;
+    PERFORM economics_keep_lines();
     SELECT * INTO policy FROM economics_policy WHERE id = 1;
     SELECT id, state, state_reason, frozen_until, request_token_cap INTO envelope
       FROM resource_budgets WHERE id = envelope_id;
