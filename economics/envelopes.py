@@ -1,5 +1,6 @@
 """Envelopes: what an entity may spend, line by line; who may stop it; and where each line stands."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -159,8 +160,8 @@ def put_many(rows: Sequence[Mapping[str, Any]], *, author: Author, now: datetime
     `open_envelope` and `change` refuse, and an entity that is named twice.
     """
     keys = [(row["entity_type"], row["entity_id"]) for row in rows]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
+    (twice, times), *_others = Counter(keys).most_common(1) or [(("", ""), 0)]
+    if times > 1:
         msg = f"{twice[0]}:{twice[1]} is named twice."
         raise errors.BudgetInvalidError(msg, pointer="/entity_id")
     for entity_type, entity_id in keys:
@@ -185,9 +186,27 @@ def put_many(rows: Sequence[Mapping[str, Any]], *, author: Author, now: datetime
             if key in existing and any(getattr(existing[key], name) != value for name, value in one.items())
         ]
         Envelope.objects.bulk_create(new, batch_size=5_000)
-        if changed:
-            Envelope.objects.bulk_update(changed, sorted(_CHANGEABLE), batch_size=1_000)
+        _write(changed)
     return Put(len(new), len(changed), len(rows) - len(new) - len(changed))
+
+
+def _write(changed: Sequence[Envelope]) -> None:
+    """Write what may be changed of these envelopes, in one statement."""
+    columns = ("id", *sorted(_CHANGEABLE))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE resource_budgets b
+               SET (api_call_budget, cpu_budget, request_token_cap, storage_budget_gb, token_budget, window_kind)
+                 = (d.api_call_budget, d.cpu_budget, d.request_token_cap, d.storage_budget_gb, d.token_budget,
+                    d.window_kind)
+              FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[], %s::bigint[], %s::numeric[], %s::bigint[],
+                          %s::text[])
+                AS d(id, api_call_budget, cpu_budget, request_token_cap, storage_budget_gb, token_budget, window_kind)
+             WHERE b.id = d.id
+            """,
+            [[getattr(envelope, name) for envelope in changed] for name in columns],
+        )
 
 
 def _changed(envelope: Envelope, terms: Mapping[str, Any]) -> Envelope:

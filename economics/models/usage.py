@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pgtrigger
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -189,6 +190,19 @@ class UsageDay(models.Model):
                 name="usage_day_once",
                 fields=["day", "entity_type", "entity_id", "resource_type", "tier", "provider", "agent_id"],
             ),
+        )
+        triggers = (
+            laws.fixed(
+                "usage_day_is_fixed",
+                *("id", "day", "entity_type", "entity_id", "resource_type", "tier", "provider", "agent_id"),
+            ),
+            laws.derived("usage_day_follows_usage", "amount", "cost", "unpriced_amount", "events"),
+            laws.derived_row(
+                "usage_day_opens_empty",
+                pgtrigger.Q(new__amount=0, new__cost=0, new__unpriced_amount=0, new__events=0),
+            ),
+            laws.derived_end("usage_day_never_vanishes"),
+            laws.never_truncated("usage_day_never_truncated"),
         )
         indexes = (models.Index(name="usage_day_by_entity", fields=["entity_type", "entity_id", "-day"]),)
 

@@ -320,6 +320,23 @@ _SPENDING: Final[list[tuple[str, str]]] = [
     ("usage_never_vanishes", "DELETE FROM resource_usage WHERE id = {unpriced}"),
     ("usage_never_truncated", "TRUNCATE resource_usage"),
     ("usage_day_once", _twice("economics_usage_days")),
+    *(
+        ("usage_day_opens_empty", _new("economics_usage_days", **{column: "1"}))
+        for column in ("amount", "cost", "unpriced_amount", "events")
+    ),
+    *(
+        ("usage_day_follows_usage", f"UPDATE economics_usage_days SET {column} = {column} + 1")
+        for column in ("amount", "cost", "unpriced_amount", "events")
+    ),
+    *(
+        ("usage_day_is_fixed", f"UPDATE economics_usage_days SET {change}")
+        for change in (
+            *("id = id + 99999", "day = '2030-01-01'", "entity_type = 'x'", "entity_id = 'x'"),
+            *("resource_type = 'x'", "tier = 'x'", "provider = 'x'", "agent_id = 'x'"),
+        )
+    ),
+    ("usage_day_never_vanishes", "DELETE FROM economics_usage_days"),
+    ("usage_day_never_truncated", "TRUNCATE economics_usage_days"),
     # Reservations
     *(
         ("reservation_sane", _new(_HOLD, **columns))
