@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from django.db import connection
 
-from economics import envelopes
+from economics import budget_policy, revisions, stops
 from economics.models import Alert
 
-_AUTHOR: Final = envelopes.Author("daily check", "settled use against the limits", "freeze")
+_AUTHOR: Final = revisions.Author("daily check", "settled use against the limits", "freeze")
 
 # One check at a time and none that looks back: another one holds this row, or has been here at a later moment.
 _STAMP = """
@@ -125,7 +125,7 @@ def check(*, now: datetime) -> Checked:
     last one's, does nothing.
     """
     terms = {"now": now, "ids": None, "thresholds": Alert.Threshold.values}
-    with envelopes.signed(_AUTHOR, now=now), connection.cursor() as cursor:
+    with revisions.signed(_AUTHOR, now=now), connection.cursor() as cursor:
         cursor.execute(_STAMP, terms)
         if not cursor.rowcount:
             return Checked()
@@ -138,12 +138,12 @@ def check(*, now: datetime) -> Checked:
         (frozen,) = cursor.fetchone()
         cursor.execute(_CLEAR, terms)
         (clear,) = cursor.fetchone()
-        return Checked(raised, rearmed, frozen, envelopes.lift(clear))
+        return Checked(raised, rearmed, frozen, stops.lift(clear))
 
 
 def check_when_due(*, now: datetime) -> Checked:
     """Check if the policy's time since the last check is over; otherwise do nothing."""
-    policy = envelopes.policy()
+    policy = budget_policy.get()
     wait = timedelta(seconds=policy.safety_seconds)
     if policy.last_safety_at is not None and now < policy.last_safety_at + wait:
         return Checked()

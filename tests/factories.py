@@ -17,7 +17,7 @@ from django.db import transaction
 from auction import backlog, clearing, order_book, payouts, pools, settlement
 from auction.models import Bid, Clear, Payout, Pool, Round, Slot, Task
 from config.models import Agent
-from economics import admission, envelopes, ledger, metering, mint
+from economics import admission, envelopes, ledger, metering, mint, revisions, standings, stops
 from economics.events import Event
 from economics.models import (
     Alert,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 NEW_YEAR: Final = datetime(2026, 1, 1, tzinfo=UTC)  # when the list prices of tests begin
-REVIEWER: Final = envelopes.Author("ada", "as agreed")
+REVIEWER: Final = revisions.Author("ada", "as agreed")
 _numbers = itertools.count(1)
 
 
@@ -289,9 +289,9 @@ def figures(
 ) -> Figures:
     """Return where a line of an envelope stands (in its own window if not said otherwise), or the fleet, in USD."""
     if of is None:
-        found = envelopes.standing_of_fleet(at=at)
+        found = standings.of_fleet(at=at)
     else:
-        lines = envelopes.standing_of([of.pk], at=at)[of.pk]
+        lines = standings.of_envelopes([of.pk], at=at)[of.pk]
         alike = [one for one in lines if (one.resource_type, one.qualifier) == (kind, tier)]
         (found,) = (one for one in alike if one.window_kind == window or (not window and (tier or one.is_named)))
     return Figures(found.limit, found.settled, found.held, found.remaining)
@@ -372,7 +372,7 @@ def books(worker: Agent) -> Books:
     assert not isinstance(over, Reservation)
     for row in (settled, released, expired):
         row.refresh_from_db()
-    envelopes.freeze([frozen.pk], author=REVIEWER, now=after(62))
+    stops.freeze([frozen.pk], author=REVIEWER, now=after(62))
     return Books(
         envelope=own,
         frozen=frozen,
@@ -397,7 +397,7 @@ def books(worker: Agent) -> Books:
             limit=600,
             raised_at=after(70),
         ),
-        pause=envelopes.pause(author=REVIEWER, now=after(80), agent=agent("paused")),
+        pause=stops.pause(author=REVIEWER, now=after(80), agent=agent("paused")),
         default=DefaultEnvelope.objects.create(pk="analysis", token_budget=100),
     )
 

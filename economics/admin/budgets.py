@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
-from economics import envelopes
+from economics import envelopes, standings, stops
 from economics.admin import figures, forms
 from economics.models import DefaultEnvelope, Envelope
 
@@ -30,7 +30,7 @@ class StandingList(ChangeList):
         """Add the standing to the rows of this page."""
         super().get_results(request)
         rows = list(self.result_list)
-        standing = envelopes.standing_of([row.pk for row in rows], at=timezone.now())
+        standing = standings.of_envelopes([row.pk for row in rows], at=timezone.now())
         for row in rows:
             row.standing = standing[row.pk]
         self.result_list = rows
@@ -94,10 +94,10 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         return str(envelope)
 
     @staticmethod
-    def _tokens(envelope: Any) -> envelopes.Standing | None:
+    def _tokens(envelope: Any) -> standings.Standing | None:
         for line in envelope.standing:
             if line.resource_type == "llm_tokens" and line.is_named:
-                return cast("envelopes.Standing", line)
+                return cast("standings.Standing", line)
         return None
 
     @admin.display(description="tokens settled + held")
@@ -186,7 +186,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
     @admin.display(description="lines")
     def lines_now(self, envelope: Envelope) -> SafeString:
         """Return a table of the lines, with the same figures that admission goes by."""
-        lines = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
+        lines = standings.of_envelopes([envelope.pk], at=timezone.now())[envelope.pk]
         rows = format_html_join(
             "",
             '<tr><th scope="row">{}</th><td class="number">{}</td><td class="number">{}</td><td class="number">{}</td>'
@@ -271,7 +271,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
     @admin.action(description="Freeze…", permissions=["change_right"])
     def freeze(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
         """Ask why, then freeze."""
-        return self._stopped(request, queryset, "freeze", envelopes.freeze, "Nothing is reserved on them any more.")
+        return self._stopped(request, queryset, "freeze", stops.freeze, "Nothing is reserved on them any more.")
 
     @admin.action(description="Unfreeze…", permissions=["change_right"])
     def unfreeze(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> HttpResponse | None:
@@ -280,7 +280,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             "Only frozen envelopes are touched. One that is still over a limit is frozen again by the next check: "
             "raise the limit first."
         )
-        return self._stopped(request, queryset, "unfreeze", envelopes.unfreeze, warning)
+        return self._stopped(request, queryset, "unfreeze", stops.unfreeze, warning)
 
     def _stopped(
         self, request: HttpRequest, queryset: QuerySet[Envelope], deed: str, rule: Callable[..., int], warning: str
@@ -350,7 +350,7 @@ def _windows_ahead(line: int, windows: int, now: datetime) -> datetime:
     """Return a moment in the last of so many windows from now on; a lifetime has one."""
     at = now
     for _ in range(windows - 1):
-        (standing,) = envelopes.standing([line], at=at)
+        (standing,) = standings.of_lines([line], at=at)
         if standing.window_end is None:
             break
         at = standing.window_end

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.site import HouseAdminSite
-from economics import envelopes
+from economics import revisions, standings
 from economics.models import Revision
 
 NONE = HouseAdminSite.empty_value_display
@@ -19,9 +19,9 @@ def number(value: Decimal | int | None, none: str = NONE) -> str:
     return none if value is None else f"{Decimal(value).normalize():,f}"
 
 
-def author(request: HttpRequest, why: str) -> envelopes.Author:
+def author(request: HttpRequest, why: str) -> revisions.Author:
     """Return the person who presses a deed, with the reason given."""
-    return envelopes.Author(request.user.get_username(), why)
+    return revisions.Author(request.user.get_username(), why)
 
 
 class ReasonForm(forms.Form):
@@ -44,7 +44,7 @@ def share_bar(settled: Decimal, held: Decimal, limit: Decimal | None) -> str | S
     )
 
 
-def line_cells(line: envelopes.Standing) -> tuple[object, ...]:
+def line_cells(line: standings.Standing) -> tuple[object, ...]:
     """Return the cells of a line in a table of where lines stand."""
     resets = f"{line.window_end:%Y-%m-%d %H:%M}" if line.window_end else "never"
     return (

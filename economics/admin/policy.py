@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
-from economics import envelopes
+from economics import budget_policy, standings, stops
 from economics.admin import figures
 from economics.models import BudgetPolicy, DefaultEnvelope, Pause
 
@@ -42,7 +42,7 @@ class PolicyForm(forms.ModelForm[BudgetPolicy]):
     def clean_zone(self) -> str:
         """Refuse a zone that PostgreSQL does not know."""
         zone: str = self.cleaned_data["zone"]
-        if not envelopes.is_zone(zone):
+        if not budget_policy.is_zone(zone):
             raise forms.ValidationError("There is no such time zone, as UTC or Europe/Zurich.", code="zone")  # noqa: EM101, TRY003 - Django's way
         return zone
 
@@ -78,7 +78,7 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
     @admin.display(description="fleet today (USD)")
     def today(self, policy: BudgetPolicy) -> str:  # noqa: ARG002 - there is one
         """Return what the fleet has spent and holds today, and its cap."""
-        line = envelopes.standing_of_fleet(at=timezone.now())
+        line = standings.of_fleet(at=timezone.now())
         cap = f"of {figures.number(line.limit)}" if line.limit is not None else "without a cap"
         return f"{line.settled:,.2f} spent, {line.held:,.2f} held, {cap}"
 
@@ -107,7 +107,7 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
         """Change just what was changed, by the rule."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data if name != "reason"}
         by = figures.author(request, form.cleaned_data["reason"])
-        envelopes.change_policy(author=by, now=timezone.now(), **changes)
+        budget_policy.change(author=by, now=timezone.now(), **changes)
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may pause and resume."""
@@ -128,7 +128,7 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
                 warning="No agent is given a reservation from the next call on. What was reserved may be settled.",
             )
         with self.done(request, lambda: "The fleet is paused."):
-            envelopes.pause(author=figures.author(request, form.cleaned_data["reason"]), now=timezone.now())
+            stops.pause(author=figures.author(request, form.cleaned_data["reason"]), now=timezone.now())
         return None
 
     @admin.action(description="Resume the fleet…", permissions=["pause"])
@@ -140,7 +140,7 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
             return self.ask(request, queryset, deed="resume_fleet", title=title, button="Resume", form=form)
         by, found = figures.author(request, form.cleaned_data["reason"]), False
         with self.done(request, lambda: "The fleet runs again." if found else "The fleet was not paused."):
-            found = envelopes.resume(author=by, now=timezone.now())
+            found = stops.resume(author=by, now=timezone.now())
         return None
 
 
@@ -198,7 +198,7 @@ class PauseAdmin(HouseAdmin[Pause]):
         """Pause by the rule; a second pause of the same is told and nothing is written."""
         try:
             by = figures.author(request, obj.reason)
-            saved = envelopes.pause(author=by, now=timezone.now(), agent=obj.agent)
+            saved = stops.pause(author=by, now=timezone.now(), agent=obj.agent)
         except RefusedError as refusal:
             self.message_user(request, refusal.detail, "error")
             saved = Pause.objects.get(agent=obj.agent, ended_at=None)
@@ -217,6 +217,6 @@ class PauseAdmin(HouseAdmin[Pause]):
         by, ended = figures.author(request, form.cleaned_data["reason"]), 0
         with self.done(request, lambda: f"Pauses ended: {ended}."):
             for pause in queryset.filter(ended_at=None):
-                ended += envelopes.resume(author=by, now=timezone.now(), agent=pause.agent)
+                ended += stops.resume(author=by, now=timezone.now(), agent=pause.agent)
                 self.log_change(request, pause, f"Ended: {by.why}")
         return None

@@ -11,13 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api import fields, filters, views
-from economics import envelopes, errors
+from economics import errors, standings
 from economics.models import Envelope, Pause, Window
 
 _STATES = Envelope.State
 
 
-class LineShown(serializers.Serializer[envelopes.Standing]):
+class LineShown(serializers.Serializer[standings.Standing]):
     """Where a line stands in its present window, in its unit (USD on the fleet's): what admission goes by.
 
     `limit = floor(base * (1 + market_weight)) + granted`, null: no ceiling; `remaining = limit - settled - held`.
@@ -102,12 +102,12 @@ class Budgets(views.Listed[Envelope]):
     queryset = Envelope.objects.all()
     serializer_class = EnvelopeShown
     filterset_class = BudgetFilter
-    standing: dict[int, list[envelopes.Standing]]
+    standing: dict[int, list[standings.Standing]]
 
     def paginate_queryset(self, queryset: Any) -> Any:
         """Return a page and remember where the lines of all its envelopes stand."""
         page = super().paginate_queryset(queryset) or []
-        self.standing = envelopes.standing_of([envelope.pk for envelope in page], at=timezone.now())
+        self.standing = standings.of_envelopes([envelope.pk for envelope in page], at=timezone.now())
         return page
 
 
@@ -118,14 +118,14 @@ class OneBudget(views.One[Envelope]):
     queryset = Envelope.objects.all()
     serializer_class = EnvelopeShown
     missing = errors.UnknownEnvelopeError
-    standing: dict[int, list[envelopes.Standing]]
+    standing: dict[int, list[standings.Standing]]
 
     def get_object(self) -> Envelope:
         """Return the envelope of the entity the address names, and remember where its lines stand."""
         envelope = self.get_queryset().filter(**self.kwargs).first()
         if envelope is None:
             raise self.missing(**self.kwargs)
-        self.standing = envelopes.standing_of([envelope.pk], at=timezone.now())
+        self.standing = standings.of_envelopes([envelope.pk], at=timezone.now())
         return envelope
 
 
@@ -140,7 +140,7 @@ class Fleet(views.Scoped):
         pauses = Pause.objects.filter(Q(agent=None) | Q(agent=self.agent), ended_at=None)
         stops = {pause.agent_id: pause for pause in pauses}
         shown = {
-            "line": envelopes.standing_of_fleet(at=timezone.now()),
+            "line": standings.of_fleet(at=timezone.now()),
             "paused": stops.get(None),
             "agent_paused": stops.get(self.agent.pk),
         }

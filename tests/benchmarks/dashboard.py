@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from django.db import connection
 
-from economics import envelopes
+from economics import standings
 from economics.models import Envelope
 from tests import cluster
 from tests.benchmarks import books
@@ -86,7 +86,7 @@ def _asked() -> dict[str, float]:
         ),
         "the fleet's days by tier": lambda _run: _fetched(OF_THE_FLEET, terms),
         "the latest 50 days of usage": lambda _run: _fetched(LATEST, terms),
-        "where 50 envelopes stand": lambda run: envelopes.standing_of(envelope_ids[50 * run :][:50], at=NOW),
+        "where 50 envelopes stand": lambda run: standings.of_envelopes(envelope_ids[50 * run :][:50], at=NOW),
         "entity by rows": lambda run: _fetched(BY_ROWS, {"entity": f"h{1 + 7 * run}"}),
     }
     return {name: middle([_seconds(ask, run) for run in range(RUNS)]) for name, ask in kinds.items()}

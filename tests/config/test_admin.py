@@ -22,7 +22,7 @@ from django_celery_beat import models as beat
 from auction.models import AuditRun, Bid, Clear, Payout, Pool, Round, Slot, Task
 from config import keys, site
 from config.models import Agent, AgentKey, IdempotentRequest, User
-from economics import admission, envelopes, ledger, mint, safety
+from economics import admission, envelopes, ledger, mint, revisions, safety, stops
 from economics.models import (
     Account,
     Alert,
@@ -103,12 +103,12 @@ def _books(number: int, worker: Agent) -> None:
     factories.model(f"model-{number}", tier=f"tier-{number}")
     own = factories.envelope(f"entity-{number}")
     line = factories.line(own, 600, tier=f"tier-{number}")
-    envelopes.grant(line.pk, amount=Decimal(50), author=envelopes.Author("ada", "why"), now=NOON)
+    envelopes.grant(line.pk, amount=Decimal(50), author=revisions.Author("ada", "why"), now=NOON)
     factories.reserve(own, 50, by=worker, model=f"model-{number}")
     admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
     factories.record(own, 600, model=f"model-{number}")
     safety.check(now=NOON)
-    envelopes.pause(author=envelopes.Author("ada", "why"), now=NOON, agent=worker)
+    stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
     DefaultEnvelope.objects.create(entity_type=f"type-{number}")
 
 

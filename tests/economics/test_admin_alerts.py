@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from economics import envelopes, safety
+from economics import budget_policy, safety
 from economics.models import Alert, Envelope
 from tests import factories, reviewers
 from tests.factories import NOON, REVIEWER, after
@@ -27,7 +27,7 @@ def root(client: Client) -> Client:
 
 def _alerts() -> Envelope:
     """Check an envelope over its tokens (of a day), another at half its calls (of a month), and the fleet at 80 %."""
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("1.5"))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("1.5"))
     factories.model()
     factories.price("acme", resource_type="api_calls", rate="0")
     over = factories.envelope("over", tokens=1_000)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from economics import admission, envelopes
+from economics import admission, envelopes, revisions, standings
 from economics.models import (
     BudgetPolicy,
     DefaultEnvelope,
@@ -40,7 +40,7 @@ def root(client: Client) -> Client:
 
 
 def _opened(**ceilings: Any) -> Envelope:
-    author = envelopes.Author("ada", "first budget")
+    author = revisions.Author("ada", "first budget")
     terms = {"token_budget": 1000, "window_kind": "day", **ceilings}
     return envelopes.open_envelope("hypothesis", "h1", author=author, now=timezone.now(), **terms)
 
@@ -83,7 +83,7 @@ def test_no_reason_no_change(root: Client) -> None:
 def test_a_change_reaches_the_next_reservation(root: Client) -> None:
     envelope = _opened()
     assert root.post(page(Envelope, envelope.pk), _form(envelope, token_budget=2000)).status_code == 302
-    (tokens, *_rest) = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
+    (tokens, *_rest) = standings.of_envelopes([envelope.pk], at=timezone.now())[envelope.pk]
     assert (tokens.base, tokens.limit) == (Decimal(2000), Decimal(2000))
     assert Revision.objects.latest("pk").changes == {"token_budget": [1000, 2000]}
 
@@ -91,7 +91,7 @@ def test_a_change_reaches_the_next_reservation(root: Client) -> None:
 def test_a_change_of_what_somebody_else_changed_meanwhile_is_refused(root: Client) -> None:
     envelope = _opened()
     form = _form(envelope, token_budget=2000)
-    envelopes.change(envelope.pk, author=envelopes.Author("bob"), now=timezone.now(), token_budget=5)
+    envelopes.change(envelope.pk, author=revisions.Author("bob"), now=timezone.now(), token_budget=5)
     response = root.post(page(Envelope, envelope.pk), form)
     assert "Somebody changed this envelope while you looked" in response.content.decode()
     assert Envelope.objects.get().token_budget == 5
@@ -111,7 +111,7 @@ def test_the_page_shows_the_lines_as_admission_sees_them(root: Client) -> None:
 
 def test_a_list_page_shows_standing_with_few_queries(root: Client, django_assert_max_num_queries: Any) -> None:
     for number in range(20):
-        author = envelopes.Author("ada")
+        author = revisions.Author("ada")
         envelopes.open_envelope("analysis", f"a{number}", author=author, now=timezone.now(), token_budget=100)
     root.get(page(Envelope))
     with django_assert_max_num_queries(12):
@@ -131,16 +131,16 @@ def test_grant_asks_and_adds_for_some_windows(root: Client) -> None:
     granted = Grant.objects.get()
     assert (granted.amount, granted.granted_by, granted.reason) == (Decimal(500), "root", "deadline")
     assert (granted.last_window - granted.first_window).days == 2
-    (tokens, *_rest) = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
+    (tokens, *_rest) = standings.of_envelopes([envelope.pk], at=timezone.now())[envelope.pk]
     assert tokens.limit == 1500
     press(root, "end", granted, confirmed="yes", reason="done")
-    (tokens, *_rest) = envelopes.standing_of([envelope.pk], at=timezone.now())[envelope.pk]
+    (tokens, *_rest) = standings.of_envelopes([envelope.pk], at=timezone.now())[envelope.pk]
     assert tokens.limit == 1000
 
 
 def test_a_grant_is_on_a_line_of_that_envelope(root: Client) -> None:
     envelope = _opened()
-    author = envelopes.Author("ada")
+    author = revisions.Author("ada")
     other = envelopes.open_envelope("analysis", "a1", author=author, now=timezone.now())
     line = other.lines.order_by("pk")[0]
     fields = {"line": line.pk, "amount": 500, "windows": 1, "reason": "x"}
@@ -210,7 +210,7 @@ def test_the_policy_is_changed_with_a_reason(root: Client) -> None:
     )
     policy.refresh_from_db()
     assert (policy.fleet_daily_usd, policy.zone) == (Decimal("12.5"), "Asia/Tokyo")
-    assert envelopes.standing_of_fleet(at=timezone.now()).limit == Decimal("12.5")
+    assert standings.of_fleet(at=timezone.now()).limit == Decimal("12.5")
 
 
 @pytest.mark.parametrize(

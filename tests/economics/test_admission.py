@@ -11,7 +11,7 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from economics import admission, envelopes, errors
+from economics import admission, budget_policy, envelopes, errors, revisions, stops
 from economics.models import (
     Counter,
     DefaultEnvelope,
@@ -199,7 +199,7 @@ def test_another_tiers_line_does_not_bind(worker: Agent) -> None:
 
 def test_the_fleets_dollars_of_the_day_are_a_line_of_everybody(worker: Agent) -> None:
     """100 tokens cost 0.13 USD. The fleet has one dollar; three envelopes have more than enough tokens each."""
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(1))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(1))
     one, two, three = (factories.envelope() for _ in range(3))
     factories.reserve(one, 400)
     admission.settle(factories.reserve(two, 300).pk, _spent(300), now=NOON)
@@ -218,7 +218,7 @@ def test_the_fleets_dollars_of_the_day_are_a_line_of_everybody(worker: Agent) ->
 
 
 def test_what_is_free_passes_an_exhausted_fleet(worker: Agent) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(0))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(0))
     factories.model("free-1", rate="0", output_rate="0")
     own = factories.envelope()
     assert isinstance(_ask(own, 10, worker, model="free-1"), Reservation)
@@ -233,7 +233,7 @@ def test_what_is_free_passes_an_exhausted_fleet(worker: Agent) -> None:
     tokens=st.integers(1, 10_000),
 )
 def test_the_most_that_would_pass_does_pass(cap: Decimal, rate: Decimal, output_rate: Decimal, tokens: int) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=cap)
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=cap)
     name = f"m{cap}{rate}{output_rate}{tokens}"
     factories.model(name, rate=str(rate), output_rate=str(output_rate))
     own = factories.envelope(tokens=10**15)
@@ -256,7 +256,7 @@ def test_the_most_that_would_pass_does_pass(cap: Decimal, rate: Decimal, output_
 def test_a_request_is_capped_by_the_smaller_of_two_caps(
     worker: Agent, of_policy: int | None, of_envelope: int | None, cap: int
 ) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, request_token_cap=of_policy)
+    budget_policy.change(author=REVIEWER, now=NOON, request_token_cap=of_policy)
     own = factories.envelope(request_token_cap=of_envelope)
     assert isinstance(_ask(own, cap, worker), Reservation)
     got = _refused(own, cap + 1, worker)
@@ -269,7 +269,7 @@ def test_a_request_is_capped_by_the_smaller_of_two_caps(
 
 
 def test_a_request_is_capped_in_dollars(worker: Agent) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, request_usd_cap=Decimal("0.13"))
+    budget_policy.change(author=REVIEWER, now=NOON, request_usd_cap=Decimal("0.13"))
     own = factories.envelope()
     assert isinstance(_ask(own, 100, worker), Reservation)
     got = _refused(own, 101, worker)
@@ -281,14 +281,14 @@ def test_a_request_is_capped_in_dollars(worker: Agent) -> None:
 
 
 def test_a_cap_of_tokens_is_of_tokens_alone(worker: Agent) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, request_token_cap=5)
+    budget_policy.change(author=REVIEWER, now=NOON, request_token_cap=5)
     factories.price(resource_type="cpu_seconds", rate="0")
     own = factories.envelope(cpu_budget=Decimal(60))
     assert isinstance(_ask(own, 50, worker, resource_type="cpu_seconds"), Reservation)
 
 
 def test_a_reservation_lasts_as_long_as_policy_says(worker: Agent) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, reservation_seconds=30, reservation_most_seconds=60)
+    budget_policy.change(author=REVIEWER, now=NOON, reservation_seconds=30, reservation_most_seconds=60)
     own = factories.envelope()
     lives = [_ask(own, 1, worker, seconds=seconds) for seconds in (None, 1, 60)]
     assert [one.expires_at for one in lives if isinstance(one, Reservation)] == [after(30), after(1), after(60)]
@@ -372,12 +372,12 @@ def test_a_model_goes_by_its_providers_name_too(worker: Agent) -> None:
 def test_a_frozen_envelope_refuses_from_the_next_call_and_settles_what_was_held(worker: Agent) -> None:
     own = factories.envelope()
     held = factories.reserve(own, 100)
-    envelopes.freeze([own.pk], author=envelopes.Author("ada", "odd spending"), now=NOON)
+    stops.freeze([own.pk], author=revisions.Author("ada", "odd spending"), now=NOON)
     got = _refused(own, 1, worker)
     assert (got.code, got.detail) == ("envelope_frozen", "The entity's envelope is frozen. (odd spending)")
     admission.settle(held.pk, _spent(120), now=after(5))
     assert factories.figures(own) == (1_000, 120, 0, 880)
-    envelopes.unfreeze([own.pk], author=REVIEWER, now=after(6))
+    stops.unfreeze([own.pk], author=REVIEWER, now=after(6))
     assert isinstance(_ask(own, 1, worker, at=after(6)), Reservation)
 
 
@@ -391,16 +391,16 @@ def test_a_capped_envelope_spends_its_base(worker: Agent) -> None:
 
 def test_a_paused_agent_is_stopped_alone_and_a_paused_fleet_altogether(worker: Agent) -> None:
     own, other = factories.envelope(), factories.agent()
-    envelopes.pause(author=envelopes.Author("ada", "runs wild"), now=NOON, agent=worker)
+    stops.pause(author=revisions.Author("ada", "runs wild"), now=NOON, agent=worker)
     assert _refused(own, 1, worker).code == "agent_paused"
     assert isinstance(_ask(own, 1, other), Reservation)
-    envelopes.pause(author=envelopes.Author("ada", "maintenance"), now=NOON)
+    stops.pause(author=revisions.Author("ada", "maintenance"), now=NOON)
     got = _refused(own, 1, worker)
     assert (got.code, got.detail) == ("fleet_paused", "Somebody has paused the whole fleet. (maintenance)")
     assert _refused(own, 1, other).code == "fleet_paused"
-    envelopes.resume(author=REVIEWER, now=after(5))
+    stops.resume(author=REVIEWER, now=after(5))
     assert _refused(own, 1, worker, at=after(5)).code == "agent_paused"
-    envelopes.resume(author=REVIEWER, now=after(6), agent=worker)
+    stops.resume(author=REVIEWER, now=after(6), agent=worker)
     assert isinstance(_ask(own, 1, worker, at=after(6)), Reservation)
     assert Pause.objects.filter(ended_at=None).count() == 0
 
@@ -675,7 +675,7 @@ def test_many_expire_at_once(worker: Agent) -> None:
 
 def test_a_hold_whose_time_is_over_refuses_nobody(worker: Agent) -> None:
     """The sweep may be late, or its worker dead: what nobody may hold any longer is given back when it is needed."""
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("1.3"))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("1.3"))
     own, other = factories.envelope(), factories.envelope()
     factories.reserve(own, 900, lives=60)
     factories.reserve(other, 100, lives=60)

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from economics import admission, envelopes
+from economics import admission, budget_policy, envelopes, revisions, stops
 from economics.models import Envelope
 from tests import callers, factories
 from tests.callers import BOOKS
@@ -144,7 +144,7 @@ def test_envelopes_are_narrowed() -> None:
     plain = factories.envelope("h1", at=now)
     frozen = factories.envelope("h2", at=now, window_kind="month")
     granted = factories.envelope("a1", entity_type="analysis", at=now, granted=True)
-    envelopes.freeze([frozen.pk], author=factories.REVIEWER, now=now)
+    stops.freeze([frozen.pk], author=factories.REVIEWER, now=now)
 
     def ids(**query: object) -> list[int]:
         return [one["id"] for one in _read("", None, **query)["results"]]
@@ -197,7 +197,7 @@ def test_pages_are_complete_and_cost_the_same_however_long() -> None:
 def test_the_fleet_shows_its_day_in_usd() -> None:
     factories.model()
     now = callers.now()
-    envelopes.change_policy(author=factories.REVIEWER, now=now, fleet_daily_usd=Decimal(2))
+    budget_policy.change(author=factories.REVIEWER, now=now, fleet_daily_usd=Decimal(2))
     for name in ("h1", "h2"):
         envelope = factories.envelope(name, at=now)
         factories.record(envelope, 200, at=now, input_tokens=100, output_tokens=100)
@@ -212,14 +212,14 @@ def test_the_fleet_shows_its_day_in_usd() -> None:
 
 def test_the_fleet_says_who_is_paused_to_whom_it_concerns() -> None:
     one, other = callers.caller(), callers.caller()
-    envelopes.pause(author=envelopes.Author("ada", "all rest"), now=callers.now())
-    envelopes.pause(author=envelopes.Author("ada", "you rest"), now=callers.now(), agent=one.agent)
+    stops.pause(author=revisions.Author("ada", "all rest"), now=callers.now())
+    stops.pause(author=revisions.Author("ada", "you rest"), now=callers.now(), agent=one.agent)
     mine, theirs = (_read("/fleet", caller) for caller in (one, other))
     assert (mine["paused"]["reason"], theirs["paused"]["reason"]) == ("all rest", "all rest")
     assert (mine["agent_paused"]["reason"], theirs["agent_paused"]) == ("you rest", None)
     assert mine["paused"].keys() == {"reason", "began_at"}
     for agent in (None, one.agent):
-        envelopes.resume(author=factories.REVIEWER, now=callers.now(), agent=agent)
+        stops.resume(author=factories.REVIEWER, now=callers.now(), agent=agent)
     after = _read("/fleet", one)
     assert (after["paused"], after["agent_paused"]) == (None, None)
 
@@ -228,7 +228,7 @@ def test_no_page_of_the_books_names_anybody_else() -> None:
     """Law of the public pages: whose usage, reservation or grant something was is nobody else's business."""
     worker = factories.agent("named-worker")
     books = factories.books(worker)
-    envelopes.pause(author=envelopes.Author("named-reviewer", "rest"), now=callers.now())
+    stops.pause(author=revisions.Author("named-reviewer", "rest"), now=callers.now())
     envelope = books.envelope
     outsider = callers.caller(name="outsider")
     for path in (

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.models import IdempotentRequest
-from economics import admission, envelopes
+from economics import admission, budget_policy, envelopes, stops
 from economics.models import Counter, DefaultEnvelope, Envelope, LanguageModel, Refusal, Reservation, Usage
 from tests import callers, factories
 from tests.callers import BOOKS
@@ -253,7 +253,7 @@ def test_the_tier_may_be_full_where_the_total_is_not(envelope: Envelope) -> None
 
 
 def test_the_fleets_day_in_usd_may_be_full(envelope: Envelope) -> None:
-    envelopes.change_policy(author=factories.REVIEWER, now=callers.now(), fleet_daily_usd=Decimal("0.2"))
+    budget_policy.change(author=factories.REVIEWER, now=callers.now(), fleet_daily_usd=Decimal("0.2"))
     worker = callers.caller()
     _reserved(worker, 100)
     document = callers.problem(worker.post(RESERVATIONS, _body(100)))
@@ -267,11 +267,11 @@ def _disable(envelope: Envelope) -> None:
 
 
 def _freeze(envelope: Envelope) -> None:
-    envelopes.freeze([envelope.pk], author=factories.REVIEWER, now=callers.now())
+    stops.freeze([envelope.pk], author=factories.REVIEWER, now=callers.now())
 
 
 def _pause(envelope: Envelope) -> None:
-    envelopes.pause(author=factories.REVIEWER, now=callers.now())
+    stops.pause(author=factories.REVIEWER, now=callers.now())
 
 
 def _nothing(envelope: Envelope) -> None:
@@ -315,10 +315,10 @@ def test_each_reason_has_its_code_and_leaves_a_row(
 def test_a_pause_of_one_agent_stops_that_one_from_its_next_call_on(envelope: Envelope) -> None:
     one, other = callers.caller(), callers.caller()
     _reserved(one)
-    envelopes.pause(author=factories.REVIEWER, now=callers.now(), agent=one.agent)
+    stops.pause(author=factories.REVIEWER, now=callers.now(), agent=one.agent)
     assert _refused(one.post(RESERVATIONS, _body())) == (409, "agent_paused")
     _reserved(other)
-    envelopes.resume(author=factories.REVIEWER, now=callers.now(), agent=one.agent)
+    stops.resume(author=factories.REVIEWER, now=callers.now(), agent=one.agent)
     _reserved(one)
 
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from economics import envelopes, errors
+from economics import budget_policy, envelopes, errors, revisions, standings, stops
 from economics.models import DefaultEnvelope, Envelope, Line, Pause
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
@@ -270,7 +270,7 @@ def test_the_market_moves_every_line_but_no_grant() -> None:
     envelopes.grant(total.pk, amount=Decimal(50), author=REVIEWER, now=NOON)
     _sql("UPDATE resource_budgets SET market_weight = 0.5 WHERE id = %s", own.pk)
     own.refresh_from_db()
-    assert [line.limit for line in envelopes.standing_of([own.pk], at=NOON)[own.pk]] == [
+    assert [line.limit for line in standings.of_envelopes([own.pk], at=NOON)[own.pk]] == [
         1_550,  # 1,000 · 1.5 + 50
         15,  # 10.5 · 1.5 = 15.75
         18,  # half a GB for 24 hours, times 1.5
@@ -318,7 +318,7 @@ def test_a_grant_can_be_ended_early_and_once() -> None:
 
 
 def test_a_grant_lifts_the_fleets_dollars_of_a_day() -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(10))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(10))
     fleet = Line.objects.get(envelope=None)
     envelopes.grant(fleet.pk, amount=Decimal("2.5"), author=REVIEWER, now=NOON)
     assert factories.figures(None).limit == Decimal("12.5")
@@ -351,11 +351,11 @@ def test_a_grant_ends_after_it_begins() -> None:
 def test_a_freeze_has_a_reason_and_is_lifted_by_hand() -> None:
     own = factories.envelope()
     with refused(errors.BudgetInvalidError):
-        envelopes.freeze([own.pk], author=envelopes.Author("ada"), now=NOON)
-    assert envelopes.freeze([own.pk, own.pk, 99_999], author=REVIEWER, now=NOON) == 1
+        stops.freeze([own.pk], author=revisions.Author("ada"), now=NOON)
+    assert stops.freeze([own.pk, own.pk, 99_999], author=REVIEWER, now=NOON) == 1
     own.refresh_from_db()
     assert (own.state, own.state_reason, own.frozen_by_check) == ("frozen", "as agreed", False)
-    assert [envelopes.unfreeze([own.pk], author=REVIEWER, now=after(n)) for n in (1, 2)] == [1, 0]
+    assert [stops.unfreeze([own.pk], author=REVIEWER, now=after(n)) for n in (1, 2)] == [1, 0]
     own.refresh_from_db()
     assert (own.state, own.state_reason) == ("active", "")
 
@@ -363,9 +363,9 @@ def test_a_freeze_has_a_reason_and_is_lifted_by_hand() -> None:
 def test_a_capped_envelope_is_capped_again_after_its_freeze() -> None:
     own = factories.envelope()
     _sql("UPDATE resource_budgets SET state = 'capped', state_reason = 'poor returns' WHERE id = %s", own.pk)
-    envelopes.freeze([own.pk], author=REVIEWER, now=NOON)
-    envelopes.freeze([own.pk], author=envelopes.Author("bob", "still"), now=after(1))
-    envelopes.unfreeze([own.pk], author=REVIEWER, now=after(2))
+    stops.freeze([own.pk], author=REVIEWER, now=NOON)
+    stops.freeze([own.pk], author=revisions.Author("bob", "still"), now=after(1))
+    stops.unfreeze([own.pk], author=REVIEWER, now=after(2))
     own.refresh_from_db()
     assert (own.state, own.state_reason) == ("capped", "poor returns")
 
@@ -373,15 +373,15 @@ def test_a_capped_envelope_is_capped_again_after_its_freeze() -> None:
 def test_a_pause_is_one_at_a_time_for_a_reason() -> None:
     worker = factories.agent()
     with refused(errors.BudgetInvalidError):
-        envelopes.pause(author=envelopes.Author("ada"), now=NOON)
+        stops.pause(author=revisions.Author("ada"), now=NOON)
     for whom in (None, worker):
-        envelopes.pause(author=REVIEWER, now=NOON, agent=whom)
+        stops.pause(author=REVIEWER, now=NOON, agent=whom)
         with refused(errors.AlreadyPausedError):
-            envelopes.pause(author=REVIEWER, now=NOON, agent=whom)
-    assert envelopes.resume(author=REVIEWER, now=after(5), agent=worker) is True
-    assert envelopes.resume(author=REVIEWER, now=after(5), agent=worker) is False
+            stops.pause(author=REVIEWER, now=NOON, agent=whom)
+    assert stops.resume(author=REVIEWER, now=after(5), agent=worker) is True
+    assert stops.resume(author=REVIEWER, now=after(5), agent=worker) is False
     assert Pause.objects.filter(ended_at=None).get().agent is None
-    envelopes.pause(author=REVIEWER, now=after(6), agent=worker)
+    stops.pause(author=REVIEWER, now=after(6), agent=worker)
 
 
 # Revisions
@@ -391,12 +391,12 @@ def test_opening_and_changing_are_on_record_with_who_why_and_cause() -> None:
     own = envelopes.open_envelope(
         "hypothesis",
         "h1",
-        author=envelopes.Author("ada", "a start", "proposal", "7"),
+        author=revisions.Author("ada", "a start", "proposal", "7"),
         now=NOON,
         window_kind="day",
         token_budget=100,
     )
-    envelopes.change(own.pk, author=envelopes.Author("bob", "more"), now=after(5), token_budget=200, cpu_budget=0)
+    envelopes.change(own.pk, author=revisions.Author("bob", "more"), now=after(5), token_budget=200, cpu_budget=0)
     opened, changed = own.revisions.order_by("pk")
     assert (opened.at, opened.who, opened.why) == (NOON, "ada", "a start")
     assert (opened.cause_kind, opened.cause_id) == ("proposal", "7")
@@ -427,9 +427,9 @@ def test_lines_and_grants_and_freezes_are_on_record() -> None:
     factories.line(own, 600)
     factories.line(own, 600)
     granted = envelopes.grant(line.pk, amount=Decimal(50), author=REVIEWER, now=NOON)
-    envelopes.end_grant(granted.pk, author=envelopes.Author("bob", "enough"), now=NOON)
-    envelopes.freeze([own.pk], author=envelopes.Author("bob", "odd"), now=NOON)
-    envelopes.unfreeze([own.pk], author=envelopes.Author("ada", "fine"), now=NOON)
+    envelopes.end_grant(granted.pk, author=revisions.Author("bob", "enough"), now=NOON)
+    stops.freeze([own.pk], author=revisions.Author("bob", "odd"), now=NOON)
+    stops.unfreeze([own.pk], author=revisions.Author("ada", "fine"), now=NOON)
     title = "llm_tokens frontier per day"
     assert _revisions(own)[1:] == [
         ("ada", "as agreed", {title: [None, 500]}),
@@ -450,10 +450,10 @@ def test_a_change_that_changes_nothing_leaves_no_revision() -> None:
 
 def test_an_author_signs_what_he_does_and_nothing_after() -> None:
     own = factories.envelope()
-    with envelopes.signed(envelopes.Author("outer", "x"), now=NOON):
-        envelopes.change(own.pk, author=envelopes.Author("inner", "y"), now=NOON, token_budget=1)
+    with revisions.signed(revisions.Author("outer", "x"), now=NOON):
+        envelopes.change(own.pk, author=revisions.Author("inner", "y"), now=NOON, token_budget=1)
         _sql("UPDATE resource_budgets SET token_budget = 2 WHERE id = %s", own.pk)
-    with refused(errors.BudgetInvalidError), envelopes.signed(envelopes.Author("liar"), now=NOON):
+    with refused(errors.BudgetInvalidError), revisions.signed(revisions.Author("liar"), now=NOON):
         raise errors.BudgetInvalidError
     _sql("UPDATE resource_budgets SET token_budget = 3 WHERE id = %s", own.pk)
     assert [who.split(" as ")[0] for who, _why, _changes in _revisions(own)[1:]] == ["inner", "outer", "SQL"]
@@ -471,7 +471,7 @@ def test_many_changed_in_one_statement_have_a_revision_each() -> None:
 
 def test_the_fleets_cap_follows_the_policy() -> None:
     assert factories.figures(None) == (None, 0, 0, None)
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("2.5"))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("2.5"))
     assert factories.figures(None).limit == Decimal("2.5")
     _sql("UPDATE economics_policy SET fleet_daily_usd = NULL")
     assert factories.figures(None).limit is None
@@ -489,7 +489,7 @@ def test_the_fleets_cap_follows_the_policy() -> None:
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
-    before = envelopes.policy()
+    before = budget_policy.get()
     with refused(errors.BudgetInvalidError):
-        envelopes.change_policy(author=REVIEWER, now=NOON, **change)
-    assert [getattr(envelopes.policy(), name) for name in change] == [getattr(before, name) for name in change]
+        budget_policy.change(author=REVIEWER, now=NOON, **change)
+    assert [getattr(budget_policy.get(), name) for name in change] == [getattr(before, name) for name in change]

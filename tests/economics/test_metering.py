@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from economics import admission, envelopes, errors, metering, recount
+from economics import admission, errors, metering, recount, stops
 from economics.models import Price, Usage, UsageDay
 from tests import factories
 from tests.factories import NEW_YEAR, NOON, after, refused
@@ -163,7 +163,7 @@ def test_an_empty_batch_is_nothing() -> None:
 
 def test_usage_is_recorded_whatever_the_envelope_says() -> None:
     own, frozen = factories.envelope(tokens=10), factories.envelope()
-    envelopes.freeze([frozen.pk], author=factories.REVIEWER, now=NOON)
+    stops.freeze([frozen.pk], author=factories.REVIEWER, now=NOON)
     _record(factories.event(own, 100), factories.event(frozen, 100), factories.event(own, 5, entity_id="nobody"))
     assert factories.figures(own) == (10, 100, 0, 0)
     assert factories.figures(frozen).settled == 100

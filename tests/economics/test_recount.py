@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from economics import envelopes, recount
+from economics import budget_policy, recount, standings
 from tests import factories
 from tests.factories import NOON, REVIEWER
 
@@ -64,7 +64,7 @@ def test_a_changed_hold_is_found(books: factories.Books, days: int | None) -> No
 
 
 def test_a_vanished_counter_of_the_fleet_is_found(books: factories.Books) -> None:
-    fleet = envelopes.standing_of_fleet(at=NOON)
+    fleet = standings.of_fleet(at=NOON)
     _break("DELETE FROM economics_counters WHERE line_id = %s", fleet.line_id)
     # 120 of 150 tokens at 250/1,500 cents apiece and 80 at 0.13; 50 are still held.
     assert _found() == [
@@ -173,7 +173,7 @@ def test_what_lies_before_is_not_read_again(books: factories.Books) -> None:
 
 @pytest.mark.parametrize("zone", ["America/Havana", "Asia/Kathmandu", "Pacific/Apia"])
 def test_it_counts_by_the_calendar_of_the_policy(books: factories.Books, zone: str) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, zone=zone, week_starts_on=3)
+    budget_policy.change(author=REVIEWER, now=NOON, zone=zone, week_starts_on=3)
     for window in ("week", "month", "lifetime"):
         factories.line(books.envelope, Decimal(5_000), window=window)
     for hours in range(-60, 60, 7):

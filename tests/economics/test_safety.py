@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from economics import admission, envelopes, errors, metering, safety
+from economics import admission, budget_policy, envelopes, errors, metering, safety, standings, stops
 from economics.models import Alert, Envelope, Revision
 from economics.safety import Checked
 from tests import factories
@@ -173,7 +173,7 @@ def test_the_figures_are_those_of_admission() -> None:
     factories.record(own, 12, resource_type="api_calls", provider="acme")
     safety.check(now=NOON)
     alerts = Alert.objects.filter(threshold=100).order_by("line_id")
-    (standing,) = envelopes.standing_of([own.pk], at=NOON).values()
+    (standing,) = standings.of_envelopes([own.pk], at=NOON).values()
     assert len(standing) == 9
     assert [(a.line_id, a.window_start, a.settled, a.limit) for a in alerts] == [
         (line.line_id, line.window_start, line.settled, line.limit) for line in standing
@@ -181,7 +181,7 @@ def test_the_figures_are_those_of_admission() -> None:
 
 
 def test_the_fleet_is_alerted_and_freezes_nobody() -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("0.1"))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("0.1"))
     factories.model()
     own = factories.envelope(tokens=1_000)
     factories.record(own, 100)  # costs 0.13 USD
@@ -191,7 +191,7 @@ def test_the_fleet_is_alerted_and_freezes_nobody() -> None:
 
 
 def test_windows_are_those_of_the_policys_zone() -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, zone="Asia/Kolkata")
+    budget_policy.change(author=REVIEWER, now=NOON, zone="Asia/Kolkata")
     own = factories.envelope(tokens=100)
     factories.record(own, 200)
     safety.check(now=NOON)
@@ -287,15 +287,15 @@ def test_a_capped_envelope_is_capped_again() -> None:
 
 def test_a_persons_freeze_is_left_alone() -> None:
     own, taken_over = factories.envelope(tokens=1_000), factories.envelope(tokens=1_000)
-    envelopes.freeze([own.pk], author=REVIEWER, now=NOON)
+    stops.freeze([own.pk], author=REVIEWER, now=NOON)
     for each in (own, taken_over):
         factories.record(each, 2_000)
     assert safety.check(now=NOON) == Checked(raised=6, frozen=1)
-    envelopes.freeze([taken_over.pk], author=REVIEWER, now=after(1))
+    stops.freeze([taken_over.pk], author=REVIEWER, now=after(1))
     assert safety.check(now=after(DAY)) == Checked()
     assert _state(own) == _state(taken_over) == ("frozen", False, None, "as agreed")
     assert list(Alert.objects.filter(froze=True).values_list("line__envelope", flat=True)) == [taken_over.pk]
-    assert envelopes.unfreeze([own.pk, taken_over.pk], author=REVIEWER, now=after(DAY)) == 2
+    assert stops.unfreeze([own.pk, taken_over.pk], author=REVIEWER, now=after(DAY)) == 2
     assert _state(own) == _state(taken_over) == ("active", False, None, "")
 
 
@@ -339,14 +339,14 @@ def test_a_line_that_comes_to_be_over_joins_the_freeze() -> None:
 
 
 def test_it_runs_as_often_as_the_policy_says() -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, safety_seconds=60)
+    budget_policy.change(author=REVIEWER, now=NOON, safety_seconds=60)
     own = factories.envelope(tokens=1_000)
     raised = []
     for second, tokens in ((0, 500), (59, 300), (60, 100), (119, 100), (120, 1)):
         factories.record(own, tokens, at=after(second))
         raised.append(safety.check_when_due(now=after(second)).raised)
     assert raised == [1, 0, 1, 0, 1]
-    assert envelopes.policy().last_safety_at == after(120)
+    assert budget_policy.get().last_safety_at == after(120)
 
 
 def test_a_check_for_a_moment_before_the_last_does_nothing() -> None:
@@ -354,7 +354,7 @@ def test_a_check_for_a_moment_before_the_last_does_nothing() -> None:
     safety.check(now=after(DAY))
     factories.record(own, 2_000)
     assert safety.check(now=NOON) == Checked()
-    assert envelopes.policy().last_safety_at == after(DAY)
+    assert budget_policy.get().last_safety_at == after(DAY)
 
 
 def test_fifty_envelopes_take_as_many_statements_as_one() -> None:

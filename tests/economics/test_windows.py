@@ -12,7 +12,7 @@ from django.db import connection
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from economics import admission, envelopes, errors, metering
+from economics import admission, budget_policy, envelopes, errors, metering, standings
 from economics.models import Counter, Line, Reservation, UsageDay
 from tests import factories
 from tests.factories import NOON, REVIEWER, after
@@ -181,7 +181,7 @@ def test_lines_of_one_envelope_have_windows_of_their_own() -> None:
         factories.line(own, base, tier="", window=window)
     factories.record(own, 70, at=_midnight(1))  # a Sunday
     factories.record(own, 80, at=_midnight(2))
-    settled = {one.window_kind: one.settled for one in envelopes.standing_of([own.pk], at=NOON)[own.pk][4:]}
+    settled = {one.window_kind: one.settled for one in standings.of_envelopes([own.pk], at=NOON)[own.pk][4:]}
     assert settled == {"day": 80, "week": 80, "lifetime": 150}
     assert factories.figures(own).settled == 150
 
@@ -203,7 +203,7 @@ def test_back_dated_usage_lands_in_the_window_of_its_time() -> None:
 
 
 def test_usage_at_the_edges_of_a_day_of_25_hours_is_of_that_day() -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, zone="America/Havana")
+    budget_policy.change(author=REVIEWER, now=NOON, zone="America/Havana")
     own = factories.envelope()
     first, last = datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 2, 5, tzinfo=UTC)
     for at in (first - timedelta(seconds=1), first, first + timedelta(hours=1), last - timedelta(seconds=1), last):
@@ -224,23 +224,23 @@ def test_usage_at_the_edges_of_a_day_of_25_hours_is_of_that_day() -> None:
 
 @pytest.mark.parametrize(("day", "hours"), [(7, 24), (8, 23)])
 def test_storage_is_measured_in_the_hours_of_the_window(day: int, hours: int) -> None:
-    envelopes.change_policy(author=REVIEWER, now=NOON, zone="America/New_York")
+    budget_policy.change(author=REVIEWER, now=NOON, zone="America/New_York")
     own = factories.envelope(storage_budget_gb=Decimal("1.5"))
     at = datetime(2026, 3, day, 12, tzinfo=ZoneInfo("America/New_York"))
-    (line,) = (one for one in envelopes.standing_of([own.pk], at=at)[own.pk] if "storage" in one.resource_type)
+    (line,) = (one for one in standings.of_envelopes([own.pk], at=at)[own.pk] if "storage" in one.resource_type)
     assert line.limit == (Decimal("1.5") * hours).to_integral_value(rounding="ROUND_FLOOR")
 
 
 def test_storage_has_no_ceiling_for_a_lifetime() -> None:
     own = factories.envelope(storage_budget_gb=Decimal(2), window_kind="lifetime")
-    (line,) = (one for one in envelopes.standing_of([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
+    (line,) = (one for one in standings.of_envelopes([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
     assert (line.base, line.limit, line.remaining, line.window_end) == (Decimal(2), None, None, None)
 
 
 def test_no_storage_for_a_lifetime_is_none() -> None:
     factories.price(resource_type="storage_gb_hours", rate="0")
     own = factories.envelope(storage_budget_gb=Decimal(0), window_kind="lifetime")
-    (line,) = (one for one in envelopes.standing_of([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
+    (line,) = (one for one in standings.of_envelopes([own.pk], at=NOON)[own.pk] if "storage" in one.resource_type)
     assert (line.limit, line.remaining) == (Decimal(0), Decimal(0))
     refusal = admission.reserve(
         factories.ask(own, 1, resource_type="storage_gb_hours"), agent_id=factories.agent().pk, now=NOON
@@ -252,7 +252,7 @@ def test_no_storage_for_a_lifetime_is_none() -> None:
 
 
 def _move(zone: str, at: datetime = NOON, week: int = 1) -> None:
-    envelopes.change_policy(author=REVIEWER, now=at, zone=zone, week_starts_on=week)
+    budget_policy.change(author=REVIEWER, now=at, zone=zone, week_starts_on=week)
 
 
 def test_a_new_zone_counts_usage_and_holds_anew() -> None:
@@ -268,7 +268,7 @@ def test_a_new_zone_counts_usage_and_holds_anew() -> None:
     _move("America/New_York")
     assert factories.figures(own) == (1_000, 200, 40, 760)
     assert factories.figures(own, at=NOON - timedelta(days=1)) == (1_000, 100, 30, 870)
-    fleet = envelopes.standing_of_fleet(at=NOON)
+    fleet = standings.of_fleet(at=NOON)
     assert (fleet.settled, fleet.held, fleet.window_start) == (
         Decimal("0.2"),
         Decimal("0.04"),
@@ -356,6 +356,6 @@ def test_only_a_change_of_the_calendar_counts_anew() -> None:
     own = factories.envelope()
     factories.record(own, 100)
     counters = set(Counter.objects.values_list("pk", flat=True))
-    envelopes.change_policy(author=REVIEWER, now=NOON, zone="UTC", week_starts_on=1, fleet_daily_usd=Decimal(5))
+    budget_policy.change(author=REVIEWER, now=NOON, zone="UTC", week_starts_on=1, fleet_daily_usd=Decimal(5))
     assert set(Counter.objects.values_list("pk", flat=True)) == counters
     assert Line.objects.get(envelope=None).base == 5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 from django.db import transaction
 
-from economics import admission, envelopes, recount
+from economics import admission, budget_policy, envelopes, recount, stops
 from economics.models import DefaultEnvelope, Envelope, Refusal, Reservation, Revision, Usage
 from tests import factories
 from tests.factories import NOON, REVIEWER, after
@@ -160,7 +160,7 @@ def test_the_fleets_dollars_are_not_overshot_by_envelopes_that_have_room() -> No
     """64 envelopes with room for all; 10 tokens of the dear model cost 0.1 USD, and the fleet has 2.5."""
     agents = _crowd()
     own = _envelopes(*[1_000] * CROWD)
-    envelopes.change_policy(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("2.5"))
+    budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal("2.5"))
 
     def ask(place: int) -> Callable[[int], Answer]:
         return lambda _number: _reserve(own[place], 10, agents[place], model="dear-1")
@@ -340,11 +340,11 @@ def test_a_freeze_or_pause_binds_from_the_next_call_on() -> None:
     def stop(number: int) -> list[Answer]:
         """Freeze, or pause the fleet, and ask at once; then let the others go on."""
         if number % 2:
-            envelopes.freeze([own[number].pk], author=REVIEWER, now=NOON)
+            stops.freeze([own[number].pk], author=REVIEWER, now=NOON)
             return [_reserve(own[number], 10, agents[0])]
-        envelopes.pause(author=REVIEWER, now=NOON)
+        stops.pause(author=REVIEWER, now=NOON)
         got = _reserve(own[number], 10, agents[0])
-        envelopes.resume(author=REVIEWER, now=NOON)
+        stops.resume(author=REVIEWER, now=NOON)
         return [got, _reserve(own[number], 10, agents[0])]
 
     outcomes = race(stop, *_asking(own, [10] * 24, agents), rounds=len(own))
@@ -426,7 +426,7 @@ def test_the_calendar_may_change_under_a_crowd() -> None:
     zones = ["America/New_York", "Asia/Kathmandu", "UTC"]
 
     def move(number: int) -> None:
-        envelopes.change_policy(author=REVIEWER, now=NOON, zone=zones[number % 3], week_starts_on=number % 7 + 1)
+        budget_policy.change(author=REVIEWER, now=NOON, zone=zones[number % 3], week_starts_on=number % 7 + 1)
 
     def work(place: int) -> Callable[[int], int]:
         def deed(number: int) -> int:

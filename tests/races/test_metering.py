@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import transaction
 
-from economics import admission, envelopes, metering, recount, unpriced
+from economics import admission, budget_policy, envelopes, metering, recount, unpriced
 from economics.models import Usage, UsageDay
 from tests import factories
 from tests.factories import NOON, REVIEWER, after
@@ -211,7 +211,7 @@ def test_a_calendar_that_changes_while_usage_arrives_loses_none() -> None:
 
     def move(number: int) -> None:
         zone = ("America/Havana", "Asia/Kathmandu", "UTC")[number % 3]
-        envelopes.change_policy(author=REVIEWER, now=NOON, zone=zone, week_starts_on=number % 7 + 1)
+        budget_policy.change(author=REVIEWER, now=NOON, zone=zone, week_starts_on=number % 7 + 1)
 
     def ingest(place: int) -> Callable[[int], list[str]]:
         return lambda number: _record(_batch(own, 1_000 * place + number))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from economics import envelopes, safety
+from economics import envelopes, safety, standings
 from economics.models import Alert, Envelope, Revision
 from economics.safety import Checked
 from tests import factories
@@ -76,7 +76,7 @@ def test_checks_beside_raises_and_spending_end_with_the_truth() -> None:
     race(*deeds, rounds=ROUNDS)
 
     safety.check(now=after(1_000))
-    standing = envelopes.standing_of([envelope.pk for envelope in own], at=after(1_000))
+    standing = standings.of_envelopes([envelope.pk for envelope in own], at=after(1_000))
     over = {
         pk: any(line.limit is not None and line.settled > line.limit for line in lines)
         for pk, lines in standing.items()

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Sum
 
-from economics import catalog, envelopes, price_sources, pricelists, unpriced
+from economics import catalog, price_sources, pricelists, standings, unpriced
 from economics.catalog import Rates
 from economics.models import Usage, UsageDay
 from tests import factories, shared_files
@@ -71,7 +71,7 @@ def test_every_call_is_counted_once_and_priced_by_the_list_of_its_day(calls: Pat
     assert f"Of those recorded: {TOKENS:,} LLM tokens; 4,067 rows priced at " in said
     assert said.endswith(", 379 unpriced.\n")
 
-    line = next(line for line in envelopes.standing_of([own.pk], at=factories.NOON)[own.pk] if line.base == TOKENS)
+    line = next(line for line in standings.of_envelopes([own.pk], at=factories.NOON)[own.pk] if line.base == TOKENS)
     assert (line.settled, line.held, line.remaining) == (Decimal(TOKENS), Decimal(0), Decimal(0))
 
     rows = {int(row.event_id or 0): row for row in Usage.objects.filter(source="aider")}
@@ -116,7 +116,7 @@ def test_what_no_list_knows_waits_for_a_price_and_moves_its_day_when_it_comes(ca
     assert sum(kind.events for kind in waiting) == 379
     kind = next(kind for kind in waiting if kind.model == "deepseek/REDACTED")
     day = kind.first_use  # any moment of the day on which it was used first
-    before = envelopes.standing_of_fleet(at=day).settled
+    before = standings.of_fleet(at=day).settled
     used = Usage.objects.filter(model=kind.model)
     that_day = [row for row in used if row.created_at.date() == day.date()]
 
@@ -132,7 +132,7 @@ def test_what_no_list_knows_waits_for_a_price_and_moves_its_day_when_it_comes(ca
     assert unpriced.price_unpriced(now=factories.NOON) == kind.events
     assert kind.model not in {kind.model for kind in unpriced.queue()}
     due = sum(_cost(row, Rates(Decimal("0.000001"), Decimal("0.000002"))) for row in that_day)
-    assert (due > 0, envelopes.standing_of_fleet(at=day).settled - before) == (True, due)
+    assert (due > 0, standings.of_fleet(at=day).settled - before) == (True, due)
     assert {row.is_first_list for row in used.all()} == {True}
     assert sum(day.unpriced_amount for day in UsageDay.objects.all()) == sum(
         row.amount for row in Usage.objects.filter(cost=None)

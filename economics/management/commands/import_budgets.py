@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.errors import RefusedError
-from economics import envelopes
+from economics import envelopes, revisions
 
 _WHOLE = ("token_budget", "api_call_budget", "request_token_cap")
 _TERMS = ("window_kind", *envelopes.CEILINGS, "request_token_cap")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Read the file, then open and change in one transaction."""
         rows = list(_rows(options["file"]))
-        author = envelopes.Author(options["author"], options["reason"], "import", Path(options["file"].name).name)
+        author = revisions.Author(options["author"], options["reason"], "import", Path(options["file"].name).name)
         with transaction.atomic():
             try:
                 done = envelopes.put_many(rows, author=author, now=timezone.now(), granted=options["granted"])
