@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from economics import metering
+from economics.events import Event
 from economics.models import Alert, LanguageModel, Line, Price, Tier, UsageDay
 from tests import callers, factories
 from tests.callers import BOOKS
+from tests.factories import NOON
 
 if TYPE_CHECKING:
     from tests.callers import Caller
@@ -222,15 +226,16 @@ def test_a_day_sums_over_all_agents_and_ones_own_is_ones_own() -> None:
 def test_days_are_narrowed_and_come_in_pages_at_a_constant_cost() -> None:
     for number in range(1, 8):
         for agent in ("ann", "ben"):
-            UsageDay.objects.create(
-                day=date(2026, 2, number),
+            used = Event(
                 entity_type="hypothesis",
                 entity_id=f"h{number % 2}",
                 resource_type="cpu_seconds",
-                agent_id=agent,
-                amount=number,
-                events=1,
+                amount=Decimal(number),
+                source="test",
+                event_id=f"{agent}-{number}",
+                created_at=datetime(2026, 2, number, 12, tzinfo=UTC),
             )
+            metering.record(used, agent_id=agent, now=NOON)
     reader = callers.caller()
 
     def days(**query: object) -> list[tuple[str, str]]:
