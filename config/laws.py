@@ -60,15 +60,23 @@ def derived_end(name: str) -> pgtrigger.Trigger:
     return _by_trigger(name, pgtrigger.Delete, None)
 
 
+class _ByHand(pgtrigger.Condition):
+    """The condition of rows that a statement names itself, not one in a trigger.
+
+    It is part of the trigger, so rows that follow others call no function, however many they are.
+    """
+
+    def __init__(self, condition: pgtrigger.Condition | None) -> None:
+        self.condition = condition
+
+    def resolve(self, model: type[Any]) -> str:
+        """Return the SQL."""
+        by_hand = "pg_trigger_depth() = 0"
+        return by_hand if self.condition is None else f"{by_hand} AND ({self.condition.resolve(model)})"
+
+
 def _by_trigger(name: str, operation: Any, condition: Any) -> pgtrigger.Trigger:
-    sentence = f"law {name}: what it protects follows other rows"
-    return pgtrigger.Trigger(
-        name=name,
-        when=pgtrigger.Before,
-        operation=operation,
-        condition=condition,
-        func=f"IF pg_trigger_depth() < 2 THEN {refusal(name, sentence)} END IF; RETURN coalesce(NEW, OLD);",
-    )
+    return _refuse(name, "follows other rows", operation=operation, condition=_ByHand(condition))
 
 
 def unchanged(name: str) -> pgtrigger.Trigger:

@@ -316,7 +316,8 @@ class Counter(models.Model):
             models.UniqueConstraint(name="counter_once_per_window", fields=["line", "window_start"]),
             models.CheckConstraint(name="counter_not_negative", condition=Q(settled__gte=0, held__gte=0)),
         )
-        indexes = (models.Index(name="counter_by_window", fields=["window_start"]),)
+        # With the line, so that a plan made while there were few windows is as good on either index for ever after.
+        indexes = (models.Index(name="counter_by_window", fields=["window_start", "line"]),)
         triggers = (
             laws.fixed("counter_is_fixed", "id", "line_id", "window_start"),
             laws.derived("counter_follows_usage_and_reservations", "settled", "held"),
