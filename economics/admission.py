@@ -1,12 +1,13 @@
 """May it be spent? Reservations are admitted against every line they touch, then settled, released or expired."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from economics import envelopes, errors, metering
 from economics.models import Envelope, Reservation, Usage
@@ -225,7 +226,8 @@ def settle(reservation_id: int, spent: Spent, *, now: datetime, agent_id: str | 
     _refuse(_spent_faults(spent))
     terms = {**asdict(spent), "id": reservation_id, "agent_id": agent_id, "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SETTLE, terms)
+        with _identity_free(reservation_id):
+            cursor.execute(_SETTLE, terms)
         refusal, usage_id, settled = cursor.fetchone()
         if refusal == "unknown_reservation":
             raise errors.UnknownReservationError(reservation_id=reservation_id)
@@ -237,6 +239,19 @@ def settle(reservation_id: int, spent: Spent, *, now: datetime, agent_id: str | 
             msg = "The figures do not fit the class that was reserved."
             raise errors.InvalidAskError(msg, pointer="/amount")
     return metering.row(usage_id)  # read when the counters' locks are gone
+
+
+@contextmanager
+def _identity_free(reservation_id: int) -> Iterator[None]:
+    """Say so where another program has written usage under this reservation's identity."""
+    try:
+        yield
+    except IntegrityError as error:
+        law = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        if law not in {"usage_settles_once", "usage_event_once"}:
+            raise
+        msg = "Usage stands under the identity of this reservation already, written by another program."
+        raise errors.SettledOtherwiseError(msg, reservation_id=reservation_id) from error
 
 
 @transaction.atomic

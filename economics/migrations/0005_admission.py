@@ -86,7 +86,13 @@ BEGIN
     END IF;
     -- Reservations are locked before all else, as who settles or releases one does. Somebody else may just be ending
     -- some of these: without waiting for him, one would be refused for what he is about to give back.
-    IF in_sweep THEN
+    -- Not while this transaction keeps everybody out, having just opened the envelope: he would wait for it in turn.
+    IF in_sweep AND EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'
+                               AND classid = 7302 AND objid = 0 AND mode = 'ExclusiveLock') THEN
+        due := ARRAY(SELECT r.id FROM economics_reservations r
+                      WHERE r.state = 'open' AND r.expires_at <= in_now AND r.usd <> 0
+                      ORDER BY r.expires_at, r.id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED);
+    ELSIF in_sweep THEN
         due := ARRAY(SELECT r.id FROM economics_reservations r
                       WHERE r.state = 'open' AND r.expires_at <= in_now
                         AND (r.envelope_id = economics_reserve.envelope_id OR r.usd <> 0)

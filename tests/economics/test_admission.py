@@ -694,3 +694,24 @@ def test_amounts_beyond_a_ceiling_that_was_lowered_stand_and_refuse(worker: Agen
     assert str(got.figures["would_pass"]) == "wait until 2026-03-03T00:00:00+00:00, or raise llm_tokens per day by 401"
     admission.settle(held.pk, _spent(400), now=after(5))
     assert isinstance(_ask(own, 100, worker), Reservation)
+
+
+@pytest.mark.parametrize("identity", ["reservation_id", "event_id"])
+def test_usage_that_another_program_wrote_in_the_name_of_a_reservation_is_a_conflict(identity: str) -> None:
+    factories.model()
+    own = factories.envelope()
+    held = factories.reserve(own, 100)
+    taken = {"reservation_id": held.pk} if identity == "reservation_id" else {"event_id": f"reservation:{held.pk}"}
+    Usage.objects.create(
+        entity_type="hypothesis",
+        entity_id=own.entity_id,
+        resource_type="llm_tokens",
+        amount=7,
+        source="reservation",
+        created_at=NOON,
+        recorded_at=NOON,
+        **taken,
+    )
+    with refused(errors.SettledOtherwiseError):
+        admission.settle(held.pk, _spent(50), now=after(5))
+    assert factories.figures(own).held == 100
