@@ -146,7 +146,8 @@ _QUERIES = (
 )
 _ROWS = """
 SELECT (SELECT count(*) FROM token_accounts), (SELECT count(*) FROM token_ledger),
-       (SELECT count(*) FROM compute_auction_bids), (SELECT count(*) FROM compute_auction_clears)
+       (SELECT count(*) FROM compute_auction_bids), (SELECT count(*) FROM compute_auction_clears),
+       (SELECT count(*) FROM resource_budgets), (SELECT count(*) FROM economics_usage_days)
 """
 
 
@@ -176,8 +177,9 @@ def scope() -> str:
     """Return in words how many rows an audit reads, as they are now."""
     with connection.cursor() as cursor:
         cursor.execute(_ROWS)
-        accounts, transfers, bids, clears = cursor.fetchone()
-    return f"{accounts:,} accounts, {transfers:,} transfers, {bids:,} bids, {clears:,} clears"
+        counts = cursor.fetchone()
+    things = ("accounts", "transfers", "bids", "clears", "envelopes", "days of usage")
+    return ", ".join(f"{count:,} {thing}" for thing, count in zip(things, counts, strict=True))
 
 
 def audit(*, now: datetime, since: datetime | None = None) -> AuditRun:

@@ -77,8 +77,12 @@ def put_many(
     for entity_type, entity_id in keys:
         _check_entity(entity_type, entity_id)
     terms = [{name: value for name, value in row.items() if name not in {"entity_type", "entity_id"}} for row in rows]
-    for one in terms:
-        _check(one)
+    for (entity_type, entity_id), one in zip(keys, terms, strict=True):
+        try:
+            _check(one)
+        except errors.BudgetInvalidError as error:
+            msg = f"{entity_type}:{entity_id}: {error.detail}"
+            raise errors.BudgetInvalidError(msg, pointer=error.pointer) from error
     with revisions.signed(author, now=now), revisions.lawful("/"):
         found = Envelope.objects.filter(
             entity_type__in={kind for kind, _ in keys}, entity_id__in={pk for _, pk in keys}

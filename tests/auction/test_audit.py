@@ -142,7 +142,7 @@ def test_audit_stores_what_it_found() -> None:
 
 def test_scope_counts_what_was_read() -> None:
     factories.world(USD)
-    assert audit.scope() == "5 accounts, 6 transfers, 6 bids, 4 clears"
+    assert audit.scope() == "5 accounts, 6 transfers, 6 bids, 4 clears, 2 envelopes, 5 days of usage"
 
 
 # What a corruption looks like. The world: four slots sold at 100 to one worker, one of them graded and paid 100.

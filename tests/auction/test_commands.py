@@ -19,7 +19,7 @@ from tests.factories import NOON, after
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 USD = Decimal("0.02")
-CLEAN = "clean: 5 accounts, 6 transfers, 6 bids, 4 clears.\n"
+CLEAN = "clean: 5 accounts, 6 transfers, 6 bids, 4 clears, 2 envelopes, 5 days of usage.\n"
 
 
 def _run(*words: str) -> tuple[str, str]:
@@ -68,7 +68,9 @@ def test_audit_prints_a_line_for_each_difference(words: list[str]) -> None:
         f"balance of account {rich.pk} (agent:worker): stored {rich.balance + 5}, rebuilt {rich.balance}",
         f"held on account {rich.pk} (agent:worker): stored {rich.held + 7}, rebuilt {rich.held}",
     ]
-    assert why == "audit_failed: 3 differences in 5 accounts, 6 transfers, 6 bids, 4 clears."
+    assert (
+        why == "audit_failed: 3 differences in 5 accounts, 6 transfers, 6 bids, 4 clears, 2 envelopes, 5 days of usage."
+    )
 
 
 def test_audit_exits_with_1_at_the_shell(committed_db: str) -> None:
