@@ -1,7 +1,7 @@
 """May it be spent? Reservations are admitted against every line they touch, then settled, released or expired."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -89,7 +89,14 @@ def reserve(
 
 
 def _answer(terms: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
-    """Ask once, in a transaction that is taken back, with its locks, when it was a dry run or holds are to go first."""
+    """Ask once, and take it back, with its locks, when it was a dry run or holds are to go first.
+
+    Where no transaction is open the statement is one by itself: nobody waits for a BEGIN and a COMMIT to and fro.
+    """
+    if not dry_run and not connection.in_atomic_block:
+        answer = _asked(terms)
+        if answer["refusal"] != "envelope_due":
+            return answer
     with transaction.atomic():
         answer = _asked(terms)
         if answer["refusal"] == "envelope_due":
@@ -225,7 +232,9 @@ def settle(reservation_id: int, spent: Spent, *, now: datetime, agent_id: str | 
     """
     _refuse(_spent_faults(spent))
     terms = {**asdict(spent), "id": reservation_id, "agent_id": agent_id, "now": now}
-    with transaction.atomic(), connection.cursor() as cursor:
+    # As above: by itself, or in a savepoint of the transaction that is open.
+    alone = nullcontext() if not connection.in_atomic_block else transaction.atomic()
+    with alone, connection.cursor() as cursor:
         with _identity_free(reservation_id):
             cursor.execute(_SETTLE, terms)
         refusal, usage_id, settled = cursor.fetchone()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 CYCLES: Final = 1_000
-LEAST: Final = 6  # steps: two statements and a COMMIT, where holds make room for others
+LEAST: Final = 4  # steps: two statements, where holds make room for others
 
 
 def _spent(tokens: int) -> admission.Spent:
@@ -46,8 +46,8 @@ def test_what_is_held_by_the_dead_comes_back_exactly() -> None:
             got = factories.reserve(own, tokens, by=worker, at=at, lives=1)
             admission.settle(got.pk, _spent(tokens), now=at)
 
-        # A statement and a COMMIT, each with a step before and after it; then comes the settlement.
-        assert blows.struck(use, blow=blows.kill_process, step=3 + number % 2)
+        # One statement, with a step before and after it; then comes the settlement, with a step before it.
+        assert blows.struck(use, blow=blows.kill_process, step=1 + number % 2)
         assert factories.figures(own) == (100, 0, tokens, 100 - tokens), number
         assert factories.figures(None).held == Decimal("0.0013") * tokens, number
         assert admission.expire(now=after(number + 1)) == 1
