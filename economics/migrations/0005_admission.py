@@ -90,7 +90,8 @@ BEGIN
     IF in_sweep AND EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'
                                AND classid = 7302 AND objid = 0 AND mode = 'ExclusiveLock') THEN
         due := ARRAY(SELECT r.id FROM economics_reservations r
-                      WHERE r.state = 'open' AND r.expires_at <= in_now AND r.usd <> 0
+                      WHERE r.state = 'open' AND r.expires_at <= in_now
+                        AND (r.envelope_id = economics_reserve.envelope_id OR r.usd <> 0)
                       ORDER BY r.expires_at, r.id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED);
     ELSIF in_sweep THEN
         due := ARRAY(SELECT r.id FROM economics_reservations r
