@@ -17,6 +17,7 @@ from tests.factories import NOON, after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from auction.models import Pool
     from config.models import Agent
@@ -412,3 +413,13 @@ def test_a_vanished_winning_bid_is_found() -> None:
             ("price bid", 500, None),
         )
     ]
+
+
+@pytest.mark.parametrize("since", [None, NOON - audit.RECENT])
+def test_the_books_of_budgets_are_counted_again(since: datetime | None) -> None:
+    line = factories.world(USD).books.tier_line
+    _break("UPDATE economics_counters SET settled = 0 WHERE line_id = %s", line.pk)
+    assert [str(difference) for difference in audit.differences(since=since)] == [
+        f"settled on line {line.pk} (hypothesis:h1 {line}) from 2026-03-02 00:00:00+00: stored 0, rebuilt 200"
+    ]
+    assert audit.audit(now=NOON, since=since).passed is False
