@@ -5,6 +5,7 @@ from django.db.models import F, Q
 
 from config import laws
 from economics.models.budgets import MOST_AMOUNT, Envelope, Line
+from economics.models.usage import READABLE
 
 
 class Reservation(models.Model):
@@ -50,6 +51,15 @@ class Reservation(models.Model):
                 name="reservation_sane",
                 condition=Q(amount__gt=0, amount__lte=MOST_AMOUNT, usd__gte=0, usd__lt=10**18)
                 & Q(expires_at__gt=F("reserved_at")),
+            ),
+            models.CheckConstraint(
+                name="reservation_resource_known",
+                condition=Q(resource_type__in=["llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls"]),
+            ),
+            models.CheckConstraint(
+                name="reservation_times_readable",
+                condition=Q(reserved_at__gte=READABLE[0], expires_at__lt=READABLE[1])
+                & (Q(closed_at=None) | Q(closed_at__gte=READABLE[0], closed_at__lt=READABLE[1])),
             ),
             models.CheckConstraint(
                 name="reservation_state_known", condition=Q(state__in=["open", "settled", "released", "expired"])

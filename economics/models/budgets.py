@@ -222,6 +222,12 @@ class Envelope(models.Model):
                 & _ceiling("request_token_cap"),
             ),
             models.CheckConstraint(
+                name="envelope_scores_are_numbers",  # NaN is above every number
+                condition=Q(priority_score__lt=10**6)
+                & (Q(market_signal=None) | Q(market_signal__lt=10**6))
+                & (Q(roi_score=None) | Q(roi_score__lt=10**15)),
+            ),
+            models.CheckConstraint(
                 name="envelope_market_weight_bounded",
                 condition=Q(market_weight__gte="-0.5", market_weight__lte=1),
             ),
@@ -281,7 +287,7 @@ class Line(models.Model):
                 name="line_kind_known",
                 condition=Q(window_kind__in=WINDOWS)
                 & (
-                    Q(envelope=None, resource_type="usd", qualifier="")
+                    Q(envelope=None, resource_type="usd", qualifier="", window_kind="day")
                     | Q(envelope__isnull=False, resource_type__in=["llm_tokens", "api_calls"])
                     | Q(envelope__isnull=False, resource_type__in=["cpu_seconds", "storage_gb_hours"], qualifier="")
                 ),
@@ -290,7 +296,13 @@ class Line(models.Model):
         )
         triggers = (
             laws.fixed("line_is_fixed", "id", "envelope_id", "resource_type", "qualifier", "window_kind"),
-            laws.derived("line_named_follows_its_column", "base", "is_named", when=pgtrigger.Q(old__is_named=True)),
+            laws.derived(
+                "line_named_follows_its_column",
+                "base",
+                "is_named",
+                when=pgtrigger.Q(old__is_named=True) | pgtrigger.Q(new__is_named=True),
+            ),
+            laws.derived_row("line_named_only_by_a_column", pgtrigger.Q(new__is_named=False)),
             laws.kept("line_never_vanishes"),
             laws.never_truncated("line_never_truncated"),
         )
@@ -426,6 +438,7 @@ class Pause(models.Model):
             laws.fixed("pause_is_fixed", "id", "agent_id", "reason", "began_at", "began_by"),
             laws.once("pause_stays_ended", "ended_at"),
             laws.kept("pause_never_vanishes"),
+            laws.never_truncated("pause_never_truncated"),
         )
 
     def __str__(self) -> str:

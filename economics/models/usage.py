@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from config import laws
 
 # No program could list a time that Python cannot read, and a row stays.
-_TIMES = (datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC))
+READABLE = (datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC))
 
 
 class Usage(models.Model):
@@ -103,8 +103,8 @@ class Usage(models.Model):
             ),
             models.CheckConstraint(
                 name="usage_times_readable",
-                condition=Q(created_at__gte=_TIMES[0], created_at__lt=_TIMES[1])
-                & Q(recorded_at__gte=_TIMES[0], recorded_at__lt=_TIMES[1]),
+                condition=Q(created_at__gte=READABLE[0], created_at__lt=READABLE[1])
+                & Q(recorded_at__gte=READABLE[0], recorded_at__lt=READABLE[1]),
             ),
             models.CheckConstraint(
                 name="usage_cost_of_the_sign_of_its_amount",

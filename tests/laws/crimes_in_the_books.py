@@ -117,6 +117,10 @@ _ENVELOPES: Final[list[tuple[str, str]]] = [
     ("envelope_ceilings_sane", _new(_ENVELOPE, cpu_budget="'NaN'")),
     ("envelope_ceilings_sane", _new(_ENVELOPE, storage_budget_gb="'NaN'")),
     *(("envelope_market_weight_bounded", _new(_ENVELOPE, market_weight=w)) for w in ("-0.51", "1.01")),
+    *(
+        ("envelope_scores_are_numbers", _new(_ENVELOPE, **{score: "'NaN'"}))
+        for score in ("priority_score", "market_signal", "roi_score")
+    ),
     ("envelope_capped_without_market", _new(_ENVELOPE, state="'capped'", market_weight="0.1")),
     ("envelope_state_known", _new(_ENVELOPE, state="'molten'")),
     ("envelope_frozen_for_a_reason", _new(_ENVELOPE, state="'frozen'")),
@@ -144,6 +148,9 @@ _ENVELOPES: Final[list[tuple[str, str]]] = [
     ("line_kind_known", _new(_LINE, resource_type="'cpu_seconds'")),
     ("line_kind_known", _new(_LINE, resource_type="'storage_gb_hours'")),
     ("line_kind_known", _new(_LINE, envelope_id="NULL")),
+    ("line_kind_known", _new(_LINE, envelope_id="NULL", resource_type="'usd'", qualifier="''", window_kind="'month'")),
+    ("line_named_only_by_a_column", _new(_LINE, is_named="true")),
+    ("line_named_follows_its_column", _set(_LINE, "tier_line", "is_named = true")),
     *(("line_base_sane", _new(_LINE, base=base)) for base in ("-1", "1000000000000001", "'NaN'")),
     *(
         ("line_is_fixed", _set(_LINE, "tier_line", change))
@@ -225,6 +232,7 @@ _ENVELOPES: Final[list[tuple[str, str]]] = [
         + _set(_PAUSE, "pause", "ended_at = NULL, ended_by = ''"),
     ),
     ("pause_never_vanishes", "DELETE FROM economics_pauses"),
+    ("pause_never_truncated", "TRUNCATE economics_pauses"),
     # Policy and defaults
     ("budget_policy_single", "INSERT INTO economics_policy (id) VALUES (2)"),
     *(
@@ -348,6 +356,15 @@ _SPENDING: Final[list[tuple[str, str]]] = [
             {"usd": "-1"},
             {"usd": "'NaN'"},
             {"expires_at": "now()"},
+        )
+    ),
+    ("reservation_resource_known", _new(_HOLD, resource_type="'gold'", usd="1")),
+    *(
+        ("reservation_times_readable", _new(_HOLD, **columns))
+        for columns in (
+            {"reserved_at": "'-infinity'"},
+            {"expires_at": "'infinity'"},
+            {"state": "'released'", "closed_at": "'infinity'"},
         )
     ),
     ("reservation_state_known", _new(_HOLD, state="'lost'", closed_at="now()")),
