@@ -17,8 +17,10 @@ SCOPES_BY_KIND: dict[str, frozenset[str]] = {
         {"market:read", "tasks:write", "bids:write", "slots:run", "budgets:read", "budgets:spend", "usage:write"}
     ),
     Agent.Kind.PROVIDER: frozenset({"market:read", "slots:offer", "budgets:read", "usage:write"}),
-    Agent.Kind.GRADER: frozenset({"market:read", "impact:write", "budgets:read"}),
-    Agent.Kind.EXCHANGE: frozenset({"market:read", "budgets:read"}),
+    Agent.Kind.GRADER: frozenset(
+        {"market:read", "impact:write", "budgets:read", "scores:write", "observations:write", "outcomes:write"}
+    ),
+    Agent.Kind.EXCHANGE: frozenset({"market:read", "budgets:read", "signals:write", "observations:write"}),
 }
 LIFETIME = timedelta(days=90)
 LONGEST = timedelta(days=3650)

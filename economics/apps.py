@@ -22,9 +22,10 @@ def _make_fixtures(**options: object) -> None:
     """Create the house accounts, the policies and the tiers where they are missing."""
     if options.get("plan") and all(backwards for _migration, backwards in options["plan"]):  # type: ignore[attr-defined]
         return
-    from economics import budget_policy, catalog, ledger, mint  # noqa: PLC0415 - models are not ready when this module loads
+    from economics import budget_policy, catalog, ledger, mint, worth_policy  # noqa: PLC0415 - models are not ready when this module loads
 
     ledger.ensure_house_accounts()
     mint.ensure_policy()
     budget_policy.ensure()
     catalog.ensure_tiers()
+    worth_policy.ensure()

@@ -253,3 +253,81 @@ class UnreadableFileError(InvalidError):
     """The file is not of the form it should be; the message says where and why."""
 
     code = "unreadable_file"
+
+
+class StalePolicyError(RefusedError):
+    """The policy was changed by somebody else since you looked."""
+
+    code = "stale_policy"
+
+
+class UnknownSourceError(NotFoundError):
+    """There is no such source of signals of yours."""
+
+    code = "unknown_source"
+
+
+class SourceExistsError(RefusedError):
+    """There is a source of this name already."""
+
+    code = "source_exists"
+
+
+class SourceHasAStakeError(RefusedError):
+    """Who posts a signal has no stake in the entity it is about."""
+
+    code = "source_has_a_stake"
+
+
+class InvalidSignalError(InvalidError):
+    """This cannot be a signal; the message says why."""
+
+    code = "invalid_signal"
+
+
+class InvalidScoreError(InvalidError):
+    """This cannot go into a score; the message says why."""
+
+    code = "invalid_score"
+
+
+class UnknownOutcomeError(NotFoundError):
+    """There is no such outcome of yours."""
+
+    code = "unknown_outcome"
+
+
+class InvalidOutcomeError(InvalidError):
+    """This cannot be an outcome; the message says why."""
+
+    code = "invalid_outcome"
+
+
+class UnknownReviewError(NotFoundError):
+    """There is no such review."""
+
+    code = "unknown_review"
+
+
+class ReviewDecidedError(RefusedError):
+    """This review was decided already."""
+
+    code = "review_decided"
+
+
+class ReviewExistsError(RefusedError):
+    """There is a review of this week already."""
+
+    code = "review_exists"
+
+
+class StaleReviewError(RefusedError):
+    """Envelopes this review would move have moved since it was drafted; discard it and draft another."""
+
+    code = "stale_review"
+
+
+class UnknownEntityError(NotFoundError):
+    """Nothing is on record about this entity."""
+
+    code = "unknown_entity"

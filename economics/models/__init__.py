@@ -13,12 +13,17 @@ from economics.models.budgets import (
     Window,
 )
 from economics.models.catalog import LanguageModel, Price, Tier
+from economics.models.exchange import Signal, SignalSource
 from economics.models.money import Account, DailyIssue, MonetaryPolicy, Transfer
+from economics.models.returns import Outcome
+from economics.models.reviews import Reserve, Review, ReviewLine, ReviewPool
 from economics.models.usage import Usage, UsageDay
+from economics.models.worth import Assessment, Observation, Score, WorthPolicy
 
 __all__ = [
     "Account",
     "Alert",
+    "Assessment",
     "BudgetPolicy",
     "Counter",
     "DailyIssue",
@@ -28,14 +33,24 @@ __all__ = [
     "LanguageModel",
     "Line",
     "MonetaryPolicy",
+    "Observation",
+    "Outcome",
     "Pause",
     "Price",
     "Refusal",
     "Reservation",
+    "Reserve",
+    "Review",
+    "ReviewLine",
+    "ReviewPool",
     "Revision",
+    "Score",
+    "Signal",
+    "SignalSource",
     "Tier",
     "Transfer",
     "Usage",
     "UsageDay",
     "Window",
+    "WorthPolicy",
 ]

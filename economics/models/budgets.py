@@ -25,6 +25,25 @@ class Window(models.TextChoices):
 WINDOWS = ["day", "week", "month", "lifetime"]
 
 
+# A weight that is raised against the gate is refused; one that the gate closes behind falls to 0.
+_MARKET_LIFTS = f"""
+    IF NEW.granted_at IS NOT NULL AND NEW.granted_by <> '' AND NEW.state <> 'capped' AND NEW.priority_score >= (
+        SELECT score_threshold FROM economics_worth_policies ORDER BY version DESC LIMIT 1) THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.market_weight <= OLD.market_weight THEN
+        NEW.market_weight := 0;
+        RETURN NEW;
+    END IF;
+    {
+    laws.refusal(
+        "envelope_market_lifts_only_what_was_granted",
+        "the market lifts only what the Senate granted, scored high enough and not capped",
+    )
+}
+"""  # noqa: S608 - the law's name and sentence are constants
+
+
 def _ceiling(column: str, *, required: bool = False) -> Q:
     within = Q(**{f"{column}__gte": 0, f"{column}__lte": MOST_AMOUNT})
     return within if required else Q(**{column: None}) | within
@@ -78,6 +97,10 @@ class BudgetPolicy(models.Model):
         default=300, db_default=300, help_text="How often spend is checked against the ceilings."
     )
     last_safety_at = models.DateTimeField(null=True, blank=True, editable=False)
+    score_seconds = models.PositiveIntegerField(
+        default=3600, db_default=3600, help_text="How often scores are made anew."
+    )
+    last_scored_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         """Law: one policy, with sane values."""
@@ -97,6 +120,7 @@ class BudgetPolicy(models.Model):
                     unsplit_output_share__gte=0,
                     unsplit_output_share__lte=1,
                     safety_seconds__gte=1,
+                    score_seconds__gte=1,
                 )
                 & _ceiling("fleet_daily_usd")
                 & _ceiling("request_token_cap")
@@ -250,6 +274,14 @@ class Envelope(models.Model):
         )
         triggers = (
             laws.fixed("envelope_entity_is_fixed", "id", "entity_type", "entity_id"),
+            pgtrigger.Trigger(
+                name="envelope_market_lifts_only_what_was_granted",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert
+                | pgtrigger.UpdateOf("market_weight", "priority_score", "granted_at", "granted_by", "state"),
+                condition=pgtrigger.Q(new__market_weight__gt=0),
+                func=_MARKET_LIFTS,
+            ),
             laws.kept("envelope_never_vanishes"),
             laws.never_truncated("envelope_never_truncated"),
         )

@@ -79,6 +79,9 @@ class Account(models.Model):
             models.CheckConstraint(
                 name="account_never_of_a_grader", condition=Q(agent_kind=None) | ~Q(agent_kind="grader")
             ),
+            models.CheckConstraint(
+                name="account_never_of_an_exchange", condition=Q(agent_kind=None) | ~Q(agent_kind="exchange")
+            ),
         )
         triggers = (
             pgtrigger.Trigger(

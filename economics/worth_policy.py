@@ -1,0 +1,81 @@
+"""The policy of worth: by which version scores, market weights, ROI and reviews are made, and how it is changed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+
+from config.errors import RefusedError
+from economics import errors, revisions
+from economics.models import WorthPolicy
+
+_OF_THE_VERSION: Final = ("version", "made_at", "made_by", "reason", "cause_kind", "cause_id")
+TERMS: Final = tuple(f.name for f in WorthPolicy._meta.concrete_fields if f.name not in _OF_THE_VERSION)  # noqa: SLF001 - Django's public name for it
+
+
+def ensure() -> None:
+    """Create the first version where there is none."""
+    WorthPolicy.objects.get_or_create(pk=1, defaults={"made_by": "the house", "reason": "as delivered"})
+
+
+def get() -> WorthPolicy:
+    """Return the version in force."""
+    return WorthPolicy.objects.latest("version")
+
+
+def terms(policy: WorthPolicy) -> dict[str, Any]:
+    """Return what a version says, by name: the parameters of every statement that goes by it."""
+    return {name: getattr(policy, name) for name in TERMS}
+
+
+def varied(policy: WorthPolicy, changes: Mapping[str, Any]) -> WorthPolicy:
+    """Return a version that is not stored, as this one but for `changes`. Refuses names that are no terms."""
+    unknown = sorted(changes.keys() - set(TERMS))
+    if unknown:
+        msg = f"The policy says nothing of {', '.join(unknown)}."
+        raise errors.BudgetInvalidError(msg, pointer=f"/{unknown[0]}")
+    return WorthPolicy(version=policy.version + 1, **{**terms(policy), **changes})
+
+
+def change(
+    *, author: revisions.Author, now: datetime, expected_version: int | None = None, **changes: Any
+) -> WorthPolicy:
+    """Put a new version in force, as the present one but for `changes`; return the present one if nothing changes.
+
+    Refuses a version other than `expected_version` (somebody was faster), a change without a reason, names that are
+    no terms, and terms that break a law, as weights that do not sum to 1. A raised threshold takes back at once what
+    the market lifts below it.
+    """
+    if not author.why:
+        msg = "Say why."
+        raise errors.BudgetInvalidError(msg, pointer="/reason")
+    present = get()
+    if expected_version is not None and present.version != expected_version:
+        raise errors.StalePolicyError(version=present.version)
+    policy = varied(present, changes)
+    if terms(policy) == terms(present):
+        return present
+    policy.made_at, policy.made_by, policy.reason = now, author.who, author.why
+    policy.cause_kind, policy.cause_id = author.cause_kind, author.cause_id
+    try:
+        with revisions.signed(author, now=now), transaction.atomic():
+            policy.save(force_insert=True)
+    except IntegrityError as error:
+        raise _refusal(error) from error
+    policy.refresh_from_db()
+    return policy
+
+
+def _refusal(error: IntegrityError) -> RefusedError:
+    law = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+    if law.endswith("_pkey"):
+        return errors.StalePolicyError()
+    sentence = "The four weights of a score sum to 1." if law == "worth_weights_sum_to_one" else f"It breaks {law}."
+    return errors.BudgetInvalidError(sentence, pointer="/", law=law)
+
+
+def weights(policy: WorthPolicy) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    """Return the weights of evidence, novelty, alignment and interest."""
+    return policy.evidence_weight, policy.novelty_weight, policy.alignment_weight, policy.interest_weight
