@@ -33,6 +33,12 @@ class GradersOwnNoWalletError(RefusedError):
     code = "grader_may_not_trade"
 
 
+class ExchangesOwnNoWalletError(RefusedError):
+    """An exchange tells what the market says; it owns no wallet and has no stake."""
+
+    code = "exchange_may_not_trade"
+
+
 class BudgetInvalidError(InvalidError):
     """A ceiling, window or grant cannot be as asked; the message says why."""
 

@@ -52,7 +52,10 @@ def house_account(name: str) -> Account:
 
 
 def open_wallet(*, agent: Agent | None = None, quest: str | None = None) -> Account:
-    """Return the wallet of an agent or a quest, opened empty when missing. Refuses graders and ids too long."""
+    """Return the wallet of an agent or a quest, opened empty when missing.
+
+    Refuses graders, exchanges and ids too long.
+    """
     if agent is None:
         if not quest or len(quest) > LONGEST_OWNER:
             msg = f"A wallet belongs to an agent or to a quest, whose id has 1 to {LONGEST_OWNER} characters."
@@ -60,6 +63,8 @@ def open_wallet(*, agent: Agent | None = None, quest: str | None = None) -> Acco
         return _opened("quest", quest, agent=None)
     if agent.kind == Agent.Kind.GRADER:
         raise errors.GradersOwnNoWalletError
+    if agent.kind == Agent.Kind.EXCHANGE:
+        raise errors.ExchangesOwnNoWalletError
     return _opened("agent", agent.id, agent=agent)
 
 

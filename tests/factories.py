@@ -213,6 +213,12 @@ def envelope(
     )
 
 
+def market(of: Envelope, weight: str | Decimal) -> None:
+    """Put a market weight on an envelope, behind an open gate: granted, and scored at the threshold."""
+    gate = {"granted_at": NOON, "granted_by": "senate", "priority_score": Decimal("0.5")}
+    Envelope.objects.filter(pk=of.pk).update(market_weight=Decimal(weight), **gate)
+
+
 def line(  # noqa: PLR0913 - a line has this many terms
     of: Envelope,
     base: int | Decimal | None,

@@ -101,6 +101,9 @@ class BudgetPolicy(models.Model):
         default=3600, db_default=3600, help_text="How often scores are made anew."
     )
     last_scored_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_weighed_on = models.DateField(
+        null=True, blank=True, editable=False, help_text="Last day, in this zone, on which market weights moved."
+    )
 
     class Meta:
         """Law: one policy, with sane values."""

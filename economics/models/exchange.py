@@ -43,7 +43,8 @@ class SignalSource(models.Model):
             ),
             models.CheckConstraint(
                 name="signal_source_is_an_exchange",
-                condition=Q(agent=None, agent_kind=None) | Q(agent__isnull=False, agent_kind="exchange"),
+                condition=Q(agent=None, agent_kind=None)
+                | Q(agent__isnull=False, agent_kind__isnull=False, agent_kind="exchange"),
             ),
             models.UniqueConstraint(name="signal_source_scale_once", fields=["name", "is_probability"]),
         )

@@ -43,7 +43,7 @@ def test_an_envelope_shows_its_ceilings_and_where_each_line_stands() -> None:
         "h1", at=now, cpu_budget=Decimal("1.5"), storage_budget_gb=Decimal(2), window_kind="day", granted=True
     )
     tier = factories.line(envelope, 600, at=now)
-    Envelope.objects.filter(pk=envelope.pk).update(market_weight=Decimal("0.25"), priority_score=Decimal("0.7"))
+    Envelope.objects.filter(pk=envelope.pk).update(priority_score=Decimal("0.7"), market_weight=Decimal("0.25"))
     total = envelope.lines.get(resource_type="llm_tokens", qualifier="")
     envelopes.grant(total.pk, amount=Decimal(50), author=factories.REVIEWER, now=now)
     factories.record(envelope, 150, at=now)

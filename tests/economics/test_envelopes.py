@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from economics import budget_policy, envelopes, errors, revisions, standings, stops
+from economics import budget_policy, envelopes, errors, revisions, standings, stops, worth_policy
 from economics.models import DefaultEnvelope, Envelope, Line, Pause
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
@@ -257,7 +257,7 @@ def test_a_change_of_what_has_moved_since_is_stale() -> None:
 )
 def test_the_market_lifts_and_lowers_a_ceiling_rounded_down(base: int, weight: str, limit: int) -> None:
     own = factories.envelope(tokens=base)
-    _sql("UPDATE resource_budgets SET market_weight = %s WHERE id = %s", Decimal(weight), own.pk)
+    factories.market(own, weight)
     own.refresh_from_db()
     assert factories.figures(own).limit == own.effective_token_budget == limit
 
@@ -268,7 +268,7 @@ def test_the_market_moves_every_line_but_no_grant() -> None:
     factories.line(own, 101)
     total = own.lines.get(resource_type="llm_tokens", qualifier="")
     envelopes.grant(total.pk, amount=Decimal(50), author=REVIEWER, now=NOON)
-    _sql("UPDATE resource_budgets SET market_weight = 0.5 WHERE id = %s", own.pk)
+    factories.market(own, "0.5")
     own.refresh_from_db()
     assert [line.limit for line in standings.of_envelopes([own.pk], at=NOON)[own.pk]] == [
         1_550,  # 1,000 · 1.5 + 50
@@ -280,12 +280,36 @@ def test_the_market_moves_every_line_but_no_grant() -> None:
     assert own.effective_cpu_budget == 15
 
 
+@pytest.mark.parametrize(
+    "closing", ["granted_at = NULL", "granted_by = ''", "priority_score = 0.499999", "state = 'capped'"]
+)
+@pytest.mark.parametrize(("weight", "left"), [("0.7", 0), ("-0.3", Decimal("-0.3"))])
+def test_a_gate_that_closes_takes_back_what_the_market_lifted_and_no_more(
+    closing: str, weight: str, left: Decimal
+) -> None:
+    own = factories.envelope()
+    factories.market(own, weight)
+    _sql(f"UPDATE resource_budgets SET {closing} WHERE id = %s", own.pk)
+    own.refresh_from_db()
+    assert own.market_weight == left
+    assert own.effective_token_budget == 1_000 * (1 + left)
+
+
+def test_a_raised_threshold_takes_back_what_the_market_lifts_below_it() -> None:
+    low, high = factories.envelope(), factories.envelope()
+    for own in (low, high):
+        factories.market(own, "0.2")
+    _sql("UPDATE resource_budgets SET priority_score = 0.6 WHERE id = %s", high.pk)
+    worth_policy.change(author=REVIEWER, now=NOON, score_threshold=Decimal("0.55"))
+    assert list(Envelope.objects.order_by("pk").values_list("market_weight", flat=True)) == [0, Decimal("0.2")]
+
+
 @settings(max_examples=60, deadline=None)
 @given(base=st.integers(0, 10**15), weight=st.decimals(Decimal("-0.5"), 1, places=6), used=st.integers(0, 10**15))
 def test_remaining_is_what_the_limit_leaves_and_never_negative(base: int, weight: Decimal, used: int) -> None:
     with transaction.atomic():
         own = factories.envelope(tokens=base)
-        _sql("UPDATE resource_budgets SET market_weight = %s WHERE id = %s", weight, own.pk)
+        factories.market(own, weight)
         factories.record(own, used)
         own.refresh_from_db()
         limit = int(base * (1 + weight))

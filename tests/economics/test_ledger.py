@@ -50,9 +50,14 @@ def test_open_wallet_of_a_quest() -> None:
     assert (str(quest), quest.agent, ledger.open_wallet(quest="cure").pk) == ("quest:cure", None, quest.pk)
 
 
-def test_open_wallet_refuses_graders() -> None:
-    with pytest.raises(errors.GradersOwnNoWalletError):
-        ledger.open_wallet(agent=agent(kind="grader"))
+@pytest.mark.parametrize(
+    ("kind", "refusal"),
+    [("grader", errors.GradersOwnNoWalletError), ("exchange", errors.ExchangesOwnNoWalletError)],
+)
+def test_open_wallet_refuses_who_must_have_no_stake(kind: str, refusal: type[RefusedError]) -> None:
+    with pytest.raises(refusal):
+        ledger.open_wallet(agent=agent(kind=kind))
+    assert not Account.objects.filter(owner_type="agent").exists()
 
 
 @pytest.mark.parametrize("quest", [None, "", "q" * 65])

@@ -143,7 +143,7 @@ def test_nothing_settled_raises_nothing_whatever_is_held() -> None:
 
 def test_grants_and_market_weight_are_part_of_the_limit() -> None:
     own = factories.envelope(tokens=1_000)
-    Envelope.objects.filter(pk=own.pk).update(market_weight=Decimal("0.1"), granted_at=NOON, granted_by="senate")
+    factories.market(own, "0.1")
     line = own.lines.get(resource_type="llm_tokens")
     grant = envelopes.grant(line.pk, amount=Decimal(400), author=REVIEWER, now=NOON)
     factories.record(own, 1_200)
@@ -279,7 +279,7 @@ def test_a_capped_envelope_is_capped_again() -> None:
     Envelope.objects.filter(pk=own.pk).update(state="capped", state_reason="low ROI")
     factories.record(own, 1_001)
     safety.check(now=NOON)
-    Envelope.objects.filter(pk=own.pk).update(market_weight=Decimal("0.1"))
+    factories.market(own, "0.1")
     assert safety.check(now=after(DAY)) == Checked(lifted=1)
     assert _state(own) == ("capped", False, None, "low ROI")
     assert own.market_weight == 0

@@ -116,12 +116,11 @@ _ENVELOPES: Final[list[tuple[str, str]]] = [
     ),
     ("envelope_ceilings_sane", _new(_ENVELOPE, cpu_budget="'NaN'")),
     ("envelope_ceilings_sane", _new(_ENVELOPE, storage_budget_gb="'NaN'")),
-    *(("envelope_market_weight_bounded", _new(_ENVELOPE, market_weight=w)) for w in ("-0.51", "1.01")),
+    ("envelope_market_weight_bounded", _new(_ENVELOPE, market_weight="-0.51")),
     *(
         ("envelope_scores_are_numbers", _new(_ENVELOPE, **{score: "'NaN'"}))
         for score in ("priority_score", "market_signal", "roi_score")
     ),
-    ("envelope_capped_without_market", _new(_ENVELOPE, state="'capped'", market_weight="0.1")),
     ("envelope_state_known", _new(_ENVELOPE, state="'molten'")),
     ("envelope_frozen_for_a_reason", _new(_ENVELOPE, state="'frozen'")),
     *(

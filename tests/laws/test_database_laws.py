@@ -17,7 +17,7 @@ from django.db import Error, connection, transaction
 from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
-from tests.laws import crimes_in_the_books
+from tests.laws import crimes_in_the_books, crimes_in_worth_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,6 +201,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
     *crimes_in_the_books.CRIMES,
+    *crimes_in_worth_signals.CRIMES,
     # Pools
     ("auction_pools_name_key", _new(_POOL, name="'market'")),
     ("auction_pools_revenue_account_id_key", _new(_POOL, revenue_account_id="{revenue}")),
@@ -382,6 +383,7 @@ NO_CRIMES: Final = {
     "daily_issue_not_negative",  # an issue below 0 lacks its transfer, too
     "agent_id_kind_once",  # the id alone is the primary key; the pair is there to be referenced
     *crimes_in_the_books.NO_CRIMES,
+    *crimes_in_worth_signals.NO_CRIMES,
 }
 
 

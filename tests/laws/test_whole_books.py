@@ -130,11 +130,7 @@ class Books(RuleBasedStateMachine):
     @rule(weight=st.integers(-5, 10), pick=PICK)
     def weigh(self, weight: int, pick: int) -> None:
         if self.envelope(pick).state != "capped":
-            self.sql(
-                "UPDATE resource_budgets SET market_weight = %s WHERE id = %s",
-                Decimal(weight) / 10,
-                self.envelope(pick).pk,
-            )
+            factories.market(self.envelope(pick), Decimal(weight) / 10)
 
     @rule(pick=PICK, amount=TOKENS, days=st.integers(0, 9))
     def grant(self, pick: int, amount: int, days: int) -> None:
