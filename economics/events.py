@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstra
 from economics.faults import Fault, Faults, fault, faults_of, refuse
 
 _BOUND: Final = 10**15
-_AHEAD: Final = timedelta(minutes=5)  # a source's clock may be ahead of ours
+AHEAD: Final = timedelta(minutes=5)  # a source's clock may be ahead of ours
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _PLAIN_NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -80,11 +80,11 @@ def _moment(value: object) -> datetime | None:
 
 
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE)]
-_Word: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_LINE)]
+Word: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_LINE)]
 _Count: TypeAlias = Annotated[int, Field(ge=0, lt=_BOUND)]
 _Amount: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=6))]
 _Usd: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=12))]
-_Moment: TypeAlias = Annotated[datetime | None, PlainValidator(_moment)]
+Moment: TypeAlias = Annotated[datetime | None, PlainValidator(_moment)]
 _PARTS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _TIMES: Final = ("created_at", "started_at", "ended_at")
 
@@ -94,7 +94,7 @@ class _Native(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    entity_type: _Word
+    entity_type: Word
     entity_id: Name
     resource_type: Literal["llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls"]
     amount: _Amount = None
@@ -103,17 +103,17 @@ class _Native(BaseModel):
     cache_read_tokens: _Count | None = None
     cache_write_tokens: _Count | None = None
     model: Name | None = None
-    tier: _Word | None = None
-    provider: _Word | None = None
-    artifact_type: _Word | None = None
+    tier: Word | None = None
+    provider: Word | None = None
+    artifact_type: Word | None = None
     artifact_id: Name | None = None
     slot_id: Name | None = None
     reported_cost: _Usd = None
     source: Name | None = None
     event_id: Name | None = None
-    created_at: _Moment = None
-    started_at: _Moment = None
-    ended_at: _Moment = None
+    created_at: Moment = None
+    started_at: Moment = None
+    ended_at: Moment = None
 
 
 def native(item: Mapping[str, Any], *, now: datetime) -> Event | Faults:
@@ -159,7 +159,7 @@ def _faults_of_split(given: _Native) -> Iterator[Fault]:
 def _faults_of_times(given: _Native, now: datetime) -> Iterator[Fault]:
     for name in _TIMES:
         moment = getattr(given, name)
-        if moment is not None and moment > now + _AHEAD:
+        if moment is not None and moment > now + AHEAD:
             yield fault("from_the_future", f"/{name}")
     if given.started_at and given.ended_at and given.ended_at < given.started_at:
         yield fault("end_before_start", "/ended_at")

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -16,7 +17,7 @@ NDJSON: Final = "application/x-ndjson"
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 CLOUD_EVENT: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
-_Reader: TypeAlias = "Callable[..., events.Event | Faults]"
+_T = TypeVar("_T")
 _ENVELOPE: Final = {"source": "source", "event_id": "id", "created_at": "time"}  # ours, and CloudEvents'
 
 
@@ -81,17 +82,38 @@ def batch(body: bytes, content_type: str, *, now: datetime, most: int) -> list[e
     one CloudEvent.
     Refuses any other body, and more than `most` items before looking at one of them.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == NDJSON:
-        _refuse_more(sum(1 for _ in islice(_lines(body), most + 1)), most)
-        return [_line(line, now) for line in _lines(body)]
-    if media_type not in {JSON, CLOUD_EVENTS, CLOUD_EVENT}:
+    media_type = _media_type(content_type)
+    if media_type in {NDJSON, JSON}:
+        return objects(body, content_type, read=partial(events.native, now=now), most=most, named="events")
+    if media_type not in {CLOUD_EVENTS, CLOUD_EVENT}:
         msg = f"A batch comes as {NDJSON}, {CLOUD_EVENTS}, {CLOUD_EVENT} or {JSON}."
         raise errors.MalformedBatchError(msg)
-    items = [_parsed(body)] if media_type == CLOUD_EVENT else _array(body, named=media_type == JSON)
+    items = [_parsed(body)] if media_type == CLOUD_EVENT else _array(body)
     _refuse_more(len(items), most)
-    read = events.native if media_type == JSON else cloud_event
-    return [_item(item, read, now) for item in items]
+    return [_item(item, partial(cloud_event, now=now)) for item in items]
+
+
+def objects(
+    body: bytes, content_type: str, *, read: Callable[[dict[str, Any]], _T | Faults], most: int, named: str
+) -> list[_T | Faults]:
+    """Return what `read` makes of each object of a body, in its order, or everything that is wrong with it.
+
+    Lines of JSON (blank ones are skipped), an array, or an object of one array that is `named` so. Refuses any other
+    body, and more than `most` items before looking at one of them.
+    """
+    if _media_type(content_type) == NDJSON:
+        _refuse_more(sum(1 for _ in islice(_lines(body), most + 1)), most)
+        return [_line(line, read) for line in _lines(body)]
+    if _media_type(content_type) != JSON:
+        msg = f"A batch comes as {NDJSON} or {JSON}."
+        raise errors.MalformedBatchError(msg)
+    items = _array(body, named=named)
+    _refuse_more(len(items), most)
+    return [_item(item, read) for item in items]
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _refuse_more(size: int, most: int) -> None:
@@ -104,23 +126,23 @@ def _lines(body: bytes) -> Iterator[bytes]:
     return (line for line in BytesIO(body) if not line.isspace())
 
 
-def _line(line: bytes, now: datetime) -> events.Event | Faults:
+def _line(line: bytes, read: Callable[[dict[str, Any]], _T | Faults]) -> _T | Faults:
     try:
         item = strict_json.parse(line)
     except strict_json.NotJSONError as error:
         return [fault("malformed_json", "", reason=error)]
-    return _item(item, events.native, now)
+    return _item(item, read)
 
 
-def _item(item: object, read: _Reader, now: datetime) -> events.Event | Faults:
-    return read(item, now=now) if isinstance(item, dict) else [fault("not_an_object", "")]
+def _item(item: object, read: Callable[[dict[str, Any]], _T | Faults]) -> _T | Faults:
+    return read(item) if isinstance(item, dict) else [fault("not_an_object", "")]
 
 
-def _array(body: bytes, *, named: bool) -> list[Any]:
-    """Return the items of a body that is an array, or, where it may be `named`, an object of one array `events`."""
+def _array(body: bytes, *, named: str = "") -> list[Any]:
+    """Return the items of a body that is an array, or, where it may be `named`, an object of one such array."""
     data = _parsed(body)
-    if named and isinstance(data, dict) and data.keys() == {"events"}:
-        data = data["events"]
+    if named and isinstance(data, dict) and data.keys() == {named}:
+        data = data[named]
     if not isinstance(data, list):
         raise errors.MalformedBatchError
     return data
