@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
 
 from config.errors import RefusedError
@@ -66,6 +67,16 @@ def change(
         raise _refusal(error) from error
     policy.refresh_from_db()
     return policy
+
+
+def check(policy: WorthPolicy) -> None:
+    """Refuse terms that no version may have, without storing them."""
+    try:
+        policy.full_clean(exclude=_OF_THE_VERSION, validate_unique=False)
+    except ValidationError as error:
+        field, (first, *_others) = next(iter(error.message_dict.items()))
+        pointer = "/" if field == NON_FIELD_ERRORS else f"/{field}"
+        raise errors.BudgetInvalidError(first, pointer=pointer) from error
 
 
 def _refusal(error: IntegrityError) -> RefusedError:
