@@ -104,6 +104,9 @@ class BudgetPolicy(models.Model):
     last_weighed_on = models.DateField(
         null=True, blank=True, editable=False, help_text="Last day, in this zone, on which market weights moved."
     )
+    last_returns_on = models.DateField(
+        null=True, blank=True, editable=False, help_text="Last day, in this zone, on which ROI was made anew."
+    )
 
     class Meta:
         """Law: one policy, with sane values."""
