@@ -1,6 +1,5 @@
 """Files of usage, row by row: lines of JSON, CloudEvents batches, and CSV whose columns have anybody's names."""
 
-import csv
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +10,9 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from config import strict_json
-from economics import errors, events, intake
+from economics import errors, events, intake, row_files
 from economics.events import Event
-from economics.faults import Fault, Faults, fault, faults_of
+from economics.faults import Faults, fault, faults_of
 
 _COUNTS: Final = frozenset({"input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"})
 _DECIMALS: Final = frozenset({"amount", "reported_cost"})
@@ -22,7 +21,6 @@ FIELDS: Final = (*(field.name for field in dataclasses.fields(Event)), "started_
 _WHOLE: Final = re.compile(r"-?\d{1,40}", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 _USD: Final = Decimal("1e-12")
-_MARK: Final = b"\xef\xbb\xbf"  # some programs begin UTF-8 with it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +74,13 @@ def _lines(stream: BinaryIO, how: Reading, now: datetime) -> Contents:
 
 
 def _rows_of_lines(stream: BinaryIO, how: Reading, now: datetime) -> Iterator[Row]:
-    for place, line in enumerate(stream, 1):
-        if line.isspace():
-            continue
-        try:
-            item = strict_json.parse(line.removeprefix(_MARK))
-        except strict_json.NotJSONError as error:
-            given = line.decode(errors="replace").rstrip("\r\n")
-            yield Row(place, given, [fault("malformed_json", "", reason=error)])
-            continue
-        yield _row(place, item, _native, how, now)
+    for raw in row_files.lines(stream):
+        yield Row(raw.place, raw.given, raw.faults) if raw.faults else _row(raw.place, raw.item, _native, how, now)
 
 
 def _cloud_events(stream: BinaryIO, how: Reading, now: datetime) -> Contents:
     try:
-        items = strict_json.parse(stream.read().removeprefix(_MARK))
+        items = strict_json.parse(stream.read().removeprefix(row_files.MARK))
     except strict_json.NotJSONError as error:
         msg = f"The file is not JSON that is taken here: {error}"
         raise errors.UnreadableFileError(msg) from error
@@ -101,25 +91,12 @@ def _cloud_events(stream: BinaryIO, how: Reading, now: datetime) -> Contents:
 
 
 def _csv(stream: BinaryIO, how: Reading, now: datetime) -> Contents:
-    reader = csv.DictReader(_text(stream), strict=True)
-    try:
-        header = list(reader.fieldnames or [])
-    except csv.Error as error:
-        msg = f"Line 1 is not CSV: {error}."
-        raise errors.UnreadableFileError(msg) from error
+    table = row_files.table(stream)
+    header = table.header
     columns = {name: how.columns.get(name, name) for name in FIELDS if how.columns.get(name, name) in header}
     _check_header(header, columns, how)
     unread = tuple(name for name in header if name not in columns.values())
-    return Contents(_rows_of_csv(reader, columns, how, now), unread=unread)
-
-
-def _text(stream: BinaryIO) -> Iterator[str]:
-    for place, line in enumerate(stream, 1):
-        try:
-            yield line.removeprefix(_MARK).decode() if place == 1 else line.decode()
-        except UnicodeDecodeError as error:
-            msg = f"Line {place} is not UTF-8; save the file as UTF-8."
-            raise errors.UnreadableFileError(msg, line=place) from error
+    return Contents(_rows_of_csv(table.rows, columns, how, now), unread=unread)
 
 
 def _check_header(header: list[str], columns: Mapping[str, str], how: Reading) -> None:
@@ -127,27 +104,20 @@ def _check_header(header: list[str], columns: Mapping[str, str], how: Reading) -
     known = {*columns, *how.constants, *how.defaults}
     needed = {"event_id", "source", "resource_type", *_ENTITY} | (set() if "input_tokens" in known else {"amount"})
     wrong = [f"there is no column {column}" for field, column in how.columns.items() if field not in columns]
-    wrong += [f"the column {name} stands twice" for name in sorted({name for name in header if header.count(name) > 1})]
+    wrong += row_files.doubled(header)
     wrong += [f"nothing says {name}" for name in FIELDS if name in needed - known]
-    if wrong:
-        msg = f"In this file {', '.join(wrong)}. Its columns: {', '.join(header) or 'none'}."
-        raise errors.UnreadableFileError(msg)
+    row_files.refuse_header(header, wrong)
 
 
 def _rows_of_csv(
-    reader: "csv.DictReader[str]", columns: Mapping[str, str], how: Reading, now: datetime
+    rows: Iterator[row_files.Raw], columns: Mapping[str, str], how: Reading, now: datetime
 ) -> Iterator[Row]:
-    try:
-        for given in reader:
-            if None in given or None in given.values():
-                wrong = Fault("wrong_cells", "The row has not as many cells as the header.", "")
-                yield Row(reader.line_num, given, [wrong])
-                continue
-            item = {field: _cell(field, text) for field, column in columns.items() if (text := given[column])}
-            yield _row(reader.line_num, item, _native, how, now)._replace(given=given)
-    except csv.Error as error:
-        msg = f"Line {reader.line_num} is not CSV: {error}."
-        raise errors.UnreadableFileError(msg, line=reader.line_num) from error
+    for raw in rows:
+        if raw.faults:
+            yield Row(raw.place, raw.given, raw.faults)
+            continue
+        item = {field: _cell(field, text) for field, column in columns.items() if (text := raw.item[column])}
+        yield _row(raw.place, item, _native, how, now)._replace(given=raw.given)
 
 
 def _cell(field: str, text: str) -> Any:
