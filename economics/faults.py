@@ -19,6 +19,11 @@ SENTENCES: Final = {
     "too_long": "At most {max_length} characters are taken.",
     "control_character": "Control characters are not allowed.",
     "unknown_resource_type": "One of llm_tokens, cpu_seconds, storage_gb_hours and api_calls is expected.",
+    "unknown_outcome": (
+        "One of edges_gained, edges_removed, papers, hypotheses_improved and artifact_quality is expected."
+    ),
+    "not_positive": "A number above 0 is expected.",
+    "unknown_kind": "One of paper, debate, replication, kg_link, vote, comment and bounty is expected.",
     "not_a_number": "A number is expected, without an exponent where it is written as text.",
     "not_whole": "A whole number is expected.",
     "negative": "A number of 0 or more is expected.",
