@@ -82,8 +82,9 @@ def _moment(value: object) -> datetime | None:
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE)]
 Word: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_LINE)]
 _Count: TypeAlias = Annotated[int, Field(ge=0, lt=_BOUND)]
-_Amount: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=6))]
+Amount: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=6))]
 _Usd: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=12))]
+Figure: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=40))]  # rounded by whoever takes it
 Moment: TypeAlias = Annotated[datetime | None, PlainValidator(_moment)]
 _PARTS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _TIMES: Final = ("created_at", "started_at", "ended_at")
@@ -97,7 +98,7 @@ class _Native(BaseModel):
     entity_type: Word
     entity_id: Name
     resource_type: Literal["llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls"]
-    amount: _Amount = None
+    amount: Amount = None
     input_tokens: _Count | None = None
     output_tokens: _Count | None = None
     cache_read_tokens: _Count | None = None
