@@ -4,11 +4,11 @@ from datetime import datetime
 from functools import partial
 
 from config import due
-from economics import admission, returns, safety, unpriced
+from economics import admission, market, returns, safety, unpriced
 
 
 def run_due(*, now: datetime) -> None:
-    """Do all that is due at `now`: close expired reservations, price what waits for a list, check spend, refresh ROI.
+    """Do all that is due at `now`: holds, prices, the daily check, and what deserves compute.
 
     One deed that fails is logged and does not stop the others; the next tick tries it again. Two workers may run
     this at the same time: each deed is safe against its double.
@@ -16,4 +16,5 @@ def run_due(*, now: datetime) -> None:
     due.attempt("sweep of reservations", partial(admission.expire, now=now))
     due.attempt("prices of usage", partial(unpriced.price_unpriced, now=now))
     due.attempt("daily check", partial(safety.check_when_due, now=now))
+    due.attempt("market weights", partial(market.weigh_when_due, now=now))
     due.attempt("returns", partial(returns.refresh_when_due, now=now))

@@ -273,6 +273,18 @@ class UnknownSourceError(NotFoundError):
     code = "unknown_source"
 
 
+class SourceInactiveError(RefusedError):
+    """This source is inactive: it posts nothing, and what it posted counts for nothing."""
+
+    code = "source_inactive"
+
+
+class InvalidSourceError(InvalidError):
+    """This cannot be a source of signals; the message says why."""
+
+    code = "invalid_source"
+
+
 class SourceExistsError(RefusedError):
     """There is a source of this name already."""
 
