@@ -141,6 +141,6 @@ def observe(one: Observed, *, now: datetime, namespace: str | None = None) -> Ob
 @transaction.atomic
 def withdraw(observation_ids: Collection[int], *, who: str, now: datetime) -> int:
     """Let these observations count for nothing from now on, for good; return how many had still counted."""
-    alive = Observation.objects.filter(pk__in=observation_ids, withdrawn_at=None)
-    alive = Observation.objects.filter(pk__in=list(alive.order_by("pk").select_for_update(no_key=True)))
-    return alive.update(withdrawn_at=now, withdrawn_by=who)
+    alive = Observation.objects.filter(pk__in=observation_ids, withdrawn_at=None).order_by("pk")
+    locked = list(alive.select_for_update(no_key=True).values_list("pk", flat=True))
+    return Observation.objects.filter(pk__in=locked).update(withdrawn_at=now, withdrawn_by=who)

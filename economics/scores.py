@@ -55,10 +55,10 @@ given AS (
            max(id) FILTER (WHERE component = 'community_interest') AS interest_id
       FROM judged GROUP BY 1, 2),
 made AS (
-    SELECT *, coalesce(evidence_given, round(1 - exp(-least(
-                  round(evidence, 30) / %(evidence_scale)s::numeric, 20)), 6)) AS evidence_strength,
-              coalesce(interest_given, round(1 - exp(-least(
-                  round(interest, 30) / %(interest_scale)s::numeric, 20)), 6)) AS community_interest
+    SELECT *, coalesce(evidence_given, CASE WHEN evidence IS NOT NULL THEN round(1 - exp(-least(
+                  round(evidence, 30) / %(evidence_scale)s::numeric, 20)), 6) END) AS evidence_strength,
+              coalesce(interest_given, CASE WHEN interest IS NOT NULL THEN round(1 - exp(-least(
+                  round(interest, 30) / %(interest_scale)s::numeric, 20)), 6) END) AS community_interest
       FROM observed FULL JOIN given USING (entity_type, entity_id))
 SELECT entity_type, entity_id, evidence_strength, novelty, strategic_alignment, community_interest,
        round(%(evidence_weight)s::numeric * coalesce(evidence_strength, 0)
@@ -105,7 +105,7 @@ new AS MATERIALIZED (
 """  # noqa: S608 - made of constants, as are those below
 _TOLD: Final = """
 SELECT (SELECT count(*) FROM scored), (SELECT count(*) FROM new),
-       ARRAY(SELECT jsonb_build_array(entity_type, entity_id, before::text, score::text) FROM new
+       ARRAY(SELECT ARRAY[entity_type, entity_id, before::text, score::text] FROM new
               WHERE score <> before ORDER BY abs(score - before) DESC, entity_type, entity_id LIMIT %(shown)s)
 """
 _PREVIEW: Final = _CHANGES + _TOLD

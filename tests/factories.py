@@ -17,7 +17,19 @@ from django.db import transaction
 from auction import backlog, clearing, order_book, payouts, pools, settlement
 from auction.models import Bid, Clear, Payout, Pool, Round, Slot, Task
 from config.models import Agent
-from economics import admission, envelopes, ledger, metering, mint, revisions, standings, stops
+from economics import (
+    admission,
+    envelopes,
+    ledger,
+    metering,
+    mint,
+    observations,
+    revisions,
+    scores,
+    scoring,
+    standings,
+    stops,
+)
 from economics.events import Event
 from economics.models import (
     Alert,
@@ -37,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from config.errors import RefusedError
-    from economics.models import Account, DailyIssue, Grant
+    from economics.models import Account, Assessment, DailyIssue, Grant, Observation
 
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 NEW_YEAR: Final = datetime(2026, 1, 1, tzinfo=UTC)  # when the list prices of tests begin
@@ -279,6 +291,31 @@ def event(of: Envelope, tokens: int | Decimal = 100, *, at: datetime | None = No
 def record(of: Envelope, tokens: int | Decimal = 100, *, at: datetime = NOON, **terms: Any) -> Usage:
     """Return the row of such a use, recorded when it happened."""
     return metering.record(event(of, tokens, at=at, **terms), agent_id="reporter", now=at)
+
+
+def observation(
+    entity_id: str = "h1", *, kind: str = "paper", at: datetime = NOON, entity_type: str = "hypothesis", **terms: Any
+) -> Observation:
+    """Return something seen about an entity: a paper, a new one, if not said otherwise."""
+    number = next(_numbers)
+    named = {"reference": f"pmid:{number}"} if kind in scoring.EVIDENCE else {"principal": f"voter-{number}"}
+    said = {"source": "test", "event_id": f"seen-{number}", **named, **terms}
+    seen = observations.Observed(entity_type=entity_type, entity_id=entity_id, kind=kind, at=at, **said)
+    return observations.observe(seen, now=at)
+
+
+def assessment(  # noqa: PLR0913 - a judgement has this many terms
+    entity_id: str = "h1",
+    component: str = "novelty",
+    value: str | Decimal | None = "0.5",
+    *,
+    at: datetime = NOON,
+    why: str = "as agreed",
+    entity_type: str = "hypothesis",
+) -> Assessment:
+    """Return a judgement of a component of an entity's score, 0.5 if not said otherwise."""
+    share = None if value is None else Decimal(value)
+    return scores.assess(entity_type, entity_id, component, share, author=revisions.Author("ada", why), now=at)
 
 
 class Figures(NamedTuple):
