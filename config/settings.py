@@ -148,6 +148,7 @@ SPECTACULAR_SETTINGS = {
         "ClearState": "auction.models.Clear.State",
         "EnvelopeState": "economics.models.Envelope.State",
         "ReservationState": "economics.models.Reservation.State",
+        "ReviewState": "economics.models.Review.State",
         "SlotState": "auction.models.Slot.State",
         "TaskState": "auction.models.Task.State",
     },

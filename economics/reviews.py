@@ -6,13 +6,16 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
 
 from economics import errors, rebalancing, revisions, worth_policy
-from economics.models import Review, ReviewLine, ReviewPool, WorthPolicy
+from economics.models import Review, ReviewLine, ReviewPool, Window, WorthPolicy
 
 POLICY: Final = revisions.Author("policy", "inside the bounds of the policy")
 _NOTHING: Final = revisions.Author("policy", "Nothing to move.")
 _CAPPED: Final = "ROI below the low quantile of its type in two reviews running"
+
+_WINDOWS: Final = Window.values
 
 _ALONE: Final = "SELECT pg_advisory_xact_lock(7303, 0)"  # one draft at a time
 _WEEK: Final = """
@@ -21,8 +24,8 @@ SELECT (economics_window_start('week', %s, zone, week_starts_on) AT TIME ZONE zo
 """
 _KEEP_LINES: Final = """
 INSERT INTO economics_review_lines (
-    review_id, envelope_id, line_id, rule, because, before, after, state_before, state_after, step, floor, edges, tokens,
-    roi, low_below, good_from, judged, is_low, was_low, priority_score, market_weight, used_last, used_before)
+    review_id, envelope_id, line_id, rule, because, before, after, state_before, state_after, step, floor, edges,
+    tokens, roi, low_below, good_from, judged, is_low, was_low, priority_score, market_weight, used_last, used_before)
 SELECT %(review)s, envelope_id, line_id, rule, because, before, after, state_before, state_after, %(step)s, %(floor)s,
        edges, tokens, roi, low_below, good_from, judged, is_low, was_low, priority_score, market_weight, used_last,
        used_before
@@ -112,7 +115,7 @@ def draft_weekly(*, author: revisions.Author, now: datetime) -> Review:
             drafted_by=author.who,
             figures=_figures(plan, previous, held_back := _held_back(plan, policy)),
         )
-        terms = {"review": review.pk, "step": policy.review_step, "floor": policy.floor_tokens}
+        terms: dict[str, Any] = {"review": review.pk, "step": policy.review_step, "floor": policy.floor_tokens}
         cursor.execute(_KEEP_LINES, terms)
         ReviewPool.objects.bulk_create(ReviewPool(review=review, **pool._asdict()) for pool in plan.pools)
         if not plan.moves:
@@ -120,6 +123,13 @@ def draft_weekly(*, author: revisions.Author, now: datetime) -> Review:
         if not held_back:
             return apply(review.pk, author=POLICY, now=now)
     return review
+
+
+def pools(review: Review) -> list[ReviewPool]:
+    """Return what a review moves in each pool: the totals first, windows from the shortest, then the tiers."""
+    return sorted(
+        review.pools.all(), key=lambda pool: (pool.qualifier != "", _WINDOWS.index(pool.window_kind), pool.qualifier)
+    )
 
 
 def draft_when_due(*, now: datetime) -> Review | None:
@@ -178,7 +188,7 @@ def apply(review_id: int, *, author: revisions.Author, now: datetime) -> Review:
             return review
         if review.state == Review.State.DISCARDED:
             raise errors.ReviewDecidedError(decided_by=review.decided_by)
-        terms = {"review": review_id, "capped": _CAPPED}
+        terms: dict[str, Any] = {"review": review_id, "capped": _CAPPED}
         for statement in (_LOCK_ENVELOPES, _LOCK_LINES, _OPEN_RESERVES, _LOCK_RESERVES):
             cursor.execute(statement, terms)
         cursor.execute(_MOVED, terms)
@@ -243,4 +253,5 @@ def what_if(*, now: datetime, limit: int = 50, **changes: Any) -> WhatIf:
         lines = [
             ReviewLine(step=policy.review_step, floor=policy.floor_tokens, **row) for row in rebalancing.largest(limit)
         ]
+        prefetch_related_objects(lines, "envelope", "line")
         return WhatIf(changes, plan, lines)

@@ -1,6 +1,6 @@
 """Writes that a machine may retry: the same key with the same body gets the first answer again.
 
-The answer is written last, in the deed's own transaction, under a key that is unique per agent. Whoever finds it
+The answer is written last, in the deed's own transaction, under a key that is unique per caller. Whoever finds it
 taken was not the first: its deed is rolled back and the first answer returned. A twin that comes meanwhile waits on
 that unique index until the other has committed. So a first request, nearly all of them, pays for one insert and nothing
 else. A refusal is an answer too and is kept; errors that may pass (lock errors, defects) are not: the key stays free.
@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from config import answers
 from config.api import bodies, fields, problems
 from config.errors import InvalidError, RefusedError, RetryableError
+from config.models import User
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -40,7 +41,7 @@ class _AnsweredBeforeError(Exception):
 
 
 def answered_once(request: Request, status: int, deed: Callable[[], object]) -> HttpResponse:
-    """Do the deed once per agent and Idempotency-Key and return its answer, with `status` when it is not refused.
+    """Do the deed once per caller and Idempotency-Key and return its answer, with `status` when it is not refused.
 
     `deed` makes one call into a rule and returns what is to be shown. A refusal it *returns* is answered as one it
     raises, but what the deed wrote stays: the refusal is on record. Refuses a request without a key (400) and a
@@ -71,7 +72,8 @@ def _claim(request: Request) -> answers.Claim:
         raise exceptions.ParseError(msg, code="idempotency_key_required")
     address = f"{request.method} {request.path.rstrip('/')}\n".encode()
     fingerprint = hashlib.sha256(address + request._request.body).digest()  # noqa: SLF001 - the body as it came
-    return answers.Claim(f"agent:{request.user.pk}", key, fingerprint)
+    kind = "user" if isinstance(request.user, User) else "agent"
+    return answers.Claim(f"{kind}:{request.user.pk}", key, fingerprint)
 
 
 def _done(claim: answers.Claim, status: int, deed: Callable[[], object], instance: str) -> HttpResponse:

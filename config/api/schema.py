@@ -21,6 +21,18 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "description": "A key of an agent: `rk_…`."}
 
 
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # registers itself
+    """The cookie of a person who signed in at the admin."""
+
+    target_class = "config.api.principal.PersonAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:  # noqa: ARG002 - spectacular's signature
+        """Describe the scheme."""
+        said = "A person signed in at the admin; writes carry the header X-CSRFToken as well."
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": said}
+
+
 class UsdInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # registers itself
     """USD: text in answers, text or a number in bodies."""
 
@@ -89,10 +101,11 @@ class HouseSchema(AutoSchema):
         ]
 
     def get_description(self) -> str:  # type: ignore[override] # spectacular's signature
-        """Name the scope."""
+        """Name the scope of a key, and the right of a person."""
         scope = getattr(self.view, "scopes", {}).get(self.method)
-        description = str(super().get_description())
-        return f"{description}\n\nScope: `{scope}`." if scope else description
+        right = getattr(self.view, "rights", {}).get(self.method)
+        named = (f"Scope: `{scope}`." if scope else "", f"Right of a person: `{right}`." if right else "")
+        return "\n\n".join(part for part in (str(super().get_description()), *named) if part)
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         """Add the errors: those of the key by number, all others as the default."""
@@ -106,4 +119,8 @@ class HouseSchema(AutoSchema):
         return responses
 
 
-_ERRORS = {"401": "No valid key.", "403": "The key lacks the scope.", "default": "Any other error."}
+_ERRORS = {
+    "401": "No valid key.",
+    "403": "The key lacks the scope, or the person the right.",
+    "default": "Any other error.",
+}

@@ -8,8 +8,9 @@ from django.http import Http404
 from rest_framework import generics
 from rest_framework.views import APIView
 
+from config.api.principal import AgentKeyAuthentication, HasScopeOrRight, PersonAuthentication
 from config.errors import NotFoundError
-from config.models import Agent
+from config.models import Agent, User
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -25,6 +26,19 @@ class Scoped(APIView):
     def agent(self) -> Agent:
         """The agent that calls."""
         return cast("Agent", self.request.user)
+
+
+class Reviewed(Scoped):
+    """A view for agents and for people who signed in: it says which right of a person each of its methods asks for."""
+
+    authentication_classes = (AgentKeyAuthentication, PersonAuthentication)
+    permission_classes = (HasScopeOrRight,)
+    rights: ClassVar[Mapping[str, str]]
+
+    @property
+    def person(self) -> User:
+        """The person that calls."""
+        return cast("User", self.request.user)
 
 
 class Listed(Scoped, generics.ListAPIView[ModelT]):

@@ -3,17 +3,19 @@
 from django.urls import re_path
 
 from config.api.root import Index
-from economics.api import accounts, alerts, batches, budgets, catalog, days, reservations, usage
+from economics.api import accounts, alerts, batches, budgets, catalog, days, reservations, reviews, usage, what_if
 
 ACCOUNT = r"(?P<account_id>[0-9]{1,18})"
 ENTITY = r"(?P<entity_type>[^/\x00-\x1f]{1,64})/(?P<entity_id>[^\x00-\x1f]{1,200}?)"  # an id may have slashes
 MODEL = r"(?P<name>[^\x00-\x1f]{1,200}?)"  # so may the name of a model
 PRICE = r"(?P<price_id>[0-9]{1,18})"
 RESERVATION = r"(?P<reservation_id>[0-9]{1,18})"
+REVIEW = r"(?P<review_id>[0-9]{1,18})"
 USAGE = r"(?P<usage_id>[0-9]{1,18})"
 
 COLLECTIONS = (
-    *("accounts", "alerts", "budgets", "models", "prices", "refusals", "reservations", "tiers", "usage"),
+    *("accounts", "alerts", "budgets", "models", "prices", "refusals", "reservations", "reviews", "tiers"),
+    "usage",
     "usage-days",
 )
 
@@ -35,6 +37,12 @@ urlpatterns = [
     re_path(rf"^reservations/{RESERVATION}/?\Z", reservations.OneReservation.as_view()),
     re_path(rf"^reservations/{RESERVATION}/release/?\Z", reservations.ReleaseReservation.as_view()),
     re_path(rf"^reservations/{RESERVATION}/settle/?\Z", reservations.SettleReservation.as_view()),
+    re_path(r"^reviews/?\Z", reviews.Reviews.as_view()),
+    re_path(r"^reviews/what-if/?\Z", what_if.WhatIf.as_view()),
+    re_path(rf"^reviews/{REVIEW}/?\Z", reviews.OneReview.as_view()),
+    re_path(rf"^reviews/{REVIEW}/apply/?\Z", reviews.ApplyReview.as_view()),
+    re_path(rf"^reviews/{REVIEW}/discard/?\Z", reviews.DiscardReview.as_view()),
+    re_path(rf"^reviews/{REVIEW}/lines/?\Z", reviews.ReviewLines.as_view()),
     re_path(r"^tiers/?\Z", catalog.Tiers.as_view()),
     re_path(r"^usage/?\Z", usage.UsageList.as_view()),
     re_path(r"^usage/batch/?\Z", batches.UsageBatch.as_view()),

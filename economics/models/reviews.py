@@ -99,6 +99,11 @@ class Review(models.Model):
         """Return kind and period."""
         return f"{self.kind} review of {self.period}"
 
+    @property
+    def waits_because(self) -> str | None:
+        """Why a draft waits for a reviewer."""
+        return self.figures.get("waits_because") or None if self.state == self.State.DRAFT else None
+
 
 class ReviewPool(models.Model):
     """What a review moves among the lines of one kind of window and tier: nothing is made and nothing is lost."""
