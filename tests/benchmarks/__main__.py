@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
     """Return every benchmark by name, at reduced or full size."""
-    from tests.benchmarks import clearing, dashboard, http, placement, reserve, usage  # noqa: PLC0415 - they import models
+    from tests.benchmarks import clearing, dashboard, http, placement, reserve, scoring, usage  # noqa: PLC0415 - they import models
 
     return {
         "place": lambda report, server: placement.single(report, server, each=1_000 if full else 300),
@@ -38,6 +38,7 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
         "dashboard": lambda report, server: dashboard.queries(
             report, server, few=100_000, many=10_000_000 if full else 1_000_000
         ),
+        "scoring": lambda report, server: scoring.fleet(report, server, entities=100_000 if full else 20_000),
     }
 
 
