@@ -54,7 +54,7 @@ given AS (
            max(id) FILTER (WHERE component = 'strategic_alignment') AS alignment_id,
            max(id) FILTER (WHERE component = 'community_interest') AS interest_id
       FROM judged GROUP BY 1, 2),
-made AS (
+made AS MATERIALIZED (
     SELECT *, coalesce(evidence_given, CASE WHEN evidence IS NOT NULL THEN round(1 - exp(-least(
                   round(evidence, 30) / %(evidence_scale)s::numeric, 20)), 6) END) AS evidence_strength,
               coalesce(interest_given, CASE WHEN interest IS NOT NULL THEN round(1 - exp(-least(

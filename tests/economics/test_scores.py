@@ -127,7 +127,7 @@ def test_an_entity_of_which_nothing_is_left_falls_to_zero_once() -> None:
     observations.withdraw(pks, who="ada", now=after(2))
     assert scores.recompute(now=after(3)) == Recomputed(0, 1, 1, (Move(*H1, Decimal("0.115388"), Decimal(0)),))
     score = _present()
-    assert (score.score, score.evidence_strength) == (0, None)
+    assert (score.score, score.evidence_strength) == (Decimal(0), None)
     assert {part["from"] for part in score.inputs.values()} == {"missing"}
     assert scores.recompute(now=after(4)) == Recomputed()
     envelope.refresh_from_db()
@@ -177,7 +177,7 @@ def test_envelopes_get_their_priority_and_a_revision_that_says_why() -> None:
     assert scores.recompute(now=after(1)).envelopes == 1
     for envelope in (scored, unscored):
         envelope.refresh_from_db()
-    assert (scored.priority_score, unscored.priority_score) == (Decimal("0.221242"), 0)
+    assert (scored.priority_score, unscored.priority_score) == (Decimal("0.221242"), Decimal(0))
     revision = Revision.objects.latest("pk")
     assert (revision.envelope_id, revision.who, revision.cause_kind) == (scored.pk, "scoring", "score")
     assert revision.changes == {"priority_score": [0, 0.221242]}
@@ -201,7 +201,7 @@ def test_a_score_that_falls_below_the_threshold_takes_the_markets_lift_back() ->
     factories.assessment("h1", "novelty", "0.5", at=after(2))
     scores.recompute(now=after(3))
     envelope.refresh_from_db()
-    assert (envelope.priority_score, envelope.market_weight) == (Decimal("0.475"), 0)
+    assert (envelope.priority_score, envelope.market_weight) == (Decimal("0.475"), Decimal(0))
 
 
 def test_recompute_never_looks_back() -> None:
@@ -321,7 +321,7 @@ def _scored(policy: WorthPolicy) -> dict[str, tuple[Any, ...]]:
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(OBSERVED, max_size=25), st.lists(JUDGED, max_size=8), POLICIES, weights())
 def test_all_at_once_equals_one_by_one(
-    seen: list[Any], judged: list[Any], terms: dict[str, Decimal], shares: dict[str, Decimal]
+    seen: list[Any], judged: list[Any], terms: dict[str, Any], shares: dict[str, Any]
 ) -> None:
     with transaction.atomic():
         Observation.objects.bulk_create(

@@ -17,7 +17,7 @@ from django.db import Error, connection, transaction
 from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
-from tests.laws import crimes_in_the_books, crimes_in_worth_signals
+from tests.laws import crimes_in_the_books, crimes_in_worth_scores, crimes_in_worth_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,6 +201,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
     *crimes_in_the_books.CRIMES,
+    *crimes_in_worth_scores.CRIMES,
     *crimes_in_worth_signals.CRIMES,
     # Pools
     ("auction_pools_name_key", _new(_POOL, name="'market'")),
@@ -383,6 +384,7 @@ NO_CRIMES: Final = {
     "daily_issue_not_negative",  # an issue below 0 lacks its transfer, too
     "agent_id_kind_once",  # the id alone is the primary key; the pair is there to be referenced
     *crimes_in_the_books.NO_CRIMES,
+    *crimes_in_worth_scores.NO_CRIMES,
     *crimes_in_worth_signals.NO_CRIMES,
 }
 
@@ -429,6 +431,13 @@ def test_a_statement_that_breaks_a_law_is_refused_in_its_name(law: str, sql: str
     cause = refusal.value.__cause__
     assert isinstance(cause, psycopg.Error)
     assert cause.diag.constraint_name == law
+
+
+def test_no_setting_of_a_session_switches_a_law_off(rows: dict[str, str]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('pgtrigger.ignore', array_agg(tgname)::text, true) FROM pg_trigger")
+        with pytest.raises(Error, match="transfer_never_changes"), transaction.atomic():
+            cursor.execute("UPDATE token_ledger SET amount = 7 WHERE id = {grant}".format(**rows))
 
 
 _LAWS = r"""
