@@ -26,14 +26,14 @@ _PLACES: Final = Decimal("1e-12")  # of a value as it is kept
 # `scoring.confidence`, against which all this is held, to twenty places.
 _SURE: Final = """
 WITH said AS (
-    SELECT g.*, row_number() OVER (of_day ORDER BY at DESC, id DESC) = 1 AS is_last_of_day,
-           row_number() OVER (of_source ORDER BY at DESC, id DESC) = 1 AS is_latest,
-           first_value(value) OVER (of_source ORDER BY at DESC, id DESC) AS latest
+    SELECT g.*, row_number() OVER (of_day ORDER BY g.at DESC, g.id DESC) = 1 AS is_last_of_day,
+           row_number() OVER (of_source ORDER BY g.at DESC, g.id DESC) = 1 AS is_latest,
+           first_value(g.value) OVER (of_source ORDER BY g.at DESC, g.id DESC) AS latest
       FROM economics_signals g JOIN economics_signal_sources s ON s.name = g.source_id CROSS JOIN economics_policy p
-     WHERE {counted} AND at <= %(now)s::timestamptz
-       AND at >= %(now)s::timestamptz - 10 * %(half_life_days)s * interval '24 hours'
-    WINDOW of_source AS (PARTITION BY source_id, entity_type, entity_id),
-           of_day AS (PARTITION BY source_id, entity_type, entity_id, (at AT TIME ZONE p.zone)::date)),
+     WHERE {counted} AND g.at <= %(now)s::timestamptz
+       AND g.at >= %(now)s::timestamptz - 10 * %(half_life_days)s * interval '24 hours'
+    WINDOW of_source AS (PARTITION BY g.source_id, g.entity_type, g.entity_id),
+           of_day AS (PARTITION BY g.source_id, g.entity_type, g.entity_id, (g.at AT TIME ZONE p.zone)::date)),
 placed AS (
     SELECT entity_type, entity_id, is_probability, value, latest,
            extract(epoch FROM %(now)s::timestamptz - at) / (86400 * %(half_life_days)s) AS half_lives,
