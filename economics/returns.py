@@ -1,9 +1,12 @@
 """What an entity's LLM tokens brought in: net edges per token over a window of days, as the policy weighs them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from economics import budget_policy, worth_policy
 from economics.models import WorthPolicy
@@ -80,7 +83,15 @@ def terms(policy: WorthPolicy, *, now: datetime) -> dict[str, Any]:
     return {**worth_policy.terms(policy), "now": now}
 
 
-@transaction.atomic
+@contextmanager
+def for_a_fleet() -> Iterator[CursorWrapper]:
+    """Give a cursor, in a transaction, whose statements are planned for a whole fleet."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_PLANNED)
+        yield cursor
+        cursor.execute(_AS_BEFORE)
+
+
 def refresh(*, now: datetime) -> int:
     """Set the ROI of every envelope to what its entity's tokens brought in, and return how many changed.
 
@@ -91,12 +102,10 @@ def refresh(*, now: datetime) -> int:
     It writes no revision: it is a figure that follows from usage and outcomes, and no deed of anybody. Reviews keep the
     figures they go by in their lines.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_PLANNED)
+    with for_a_fleet() as cursor:
         cursor.execute(_REFRESH, terms(worth_policy.get(), now=now))
         changed: int = cursor.rowcount
-        cursor.execute(_AS_BEFORE)
-        return changed
+    return changed
 
 
 def refresh_when_due(*, now: datetime) -> int:

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from config.api import idempotency, views
 from economics import events, faults, intake, metering
+from economics.api import items
 from economics.api.usage import ReportUsage
 
 _STATUSES = (metering.RECORDED, metering.DUPLICATE, metering.CONFLICT, metering.REFUSED)
@@ -92,16 +93,18 @@ class UsageBatch(views.Scoped):
         """
         body: Any = request.data or b""  # DRF asks no parser about an empty body
         now = timezone.now()
-        items = [_named(item) for item in intake.batch(body, request.content_type, now=now, most=metering.MOST_AT_ONCE)]
-        good = [item for item in items if isinstance(item, events.Event)]
+        named = [_named(item) for item in intake.batch(body, request.content_type, now=now, most=metering.MOST_AT_ONCE)]
+        good = [item for item in named if isinstance(item, events.Event)]
         recorded = iter(
             idempotency.retried(
                 lambda: metering.record_many(good, agent_id=self.agent.pk, now=now, namespace=self.agent.pk)
             )
         )
         results = [
-            _taken(place, next(recorded)) if isinstance(item, events.Event) else _refused(place, item)
-            for place, item in enumerate(items)
+            _taken(place, next(recorded))
+            if isinstance(item, events.Event)
+            else items.refused(place, item, usage_id=None, cost=None)
+            for place, item in enumerate(named)
         ]
         counts = Counter(result["status"] for result in results)
         return Response({"counts": {status: counts[status] for status in _STATUSES}, "results": results})
@@ -122,17 +125,4 @@ def _taken(place: int, one: metering.Recorded) -> dict[str, Any]:
         "cost": one.cost,
         "code": one.code or None,
         "errors": [],
-    }
-
-
-def _refused(place: int, found: faults.Faults) -> dict[str, Any]:
-    """Return the answer for an item that is no event; several faults of one code share it."""
-    codes = {fault.code for fault in found}
-    return {
-        "index": place,
-        "status": metering.REFUSED,
-        "usage_id": None,
-        "cost": None,
-        "code": codes.pop() if len(codes) == 1 else "invalid",
-        "errors": [fault._asdict() for fault in found],
     }

@@ -3,18 +3,32 @@
 from django.urls import re_path
 
 from config.api.root import Index
-from economics.api import accounts, alerts, batches, budgets, catalog, days, reservations, reviews, usage, what_if
+from economics.api import (
+    accounts,
+    alerts,
+    batches,
+    budgets,
+    catalog,
+    days,
+    outcomes,
+    reports,
+    reservations,
+    reviews,
+    usage,
+    what_if,
+)
 
 ACCOUNT = r"(?P<account_id>[0-9]{1,18})"
 ENTITY = r"(?P<entity_type>[^/\x00-\x1f]{1,64})/(?P<entity_id>[^\x00-\x1f]{1,200}?)"  # an id may have slashes
 MODEL = r"(?P<name>[^\x00-\x1f]{1,200}?)"  # so may the name of a model
+OUTCOME = r"(?P<outcome_id>[0-9]{1,18})"
 PRICE = r"(?P<price_id>[0-9]{1,18})"
 RESERVATION = r"(?P<reservation_id>[0-9]{1,18})"
 REVIEW = r"(?P<review_id>[0-9]{1,18})"
 USAGE = r"(?P<usage_id>[0-9]{1,18})"
 
 COLLECTIONS = (
-    *("accounts", "alerts", "budgets", "models", "prices", "refusals", "reservations", "reviews", "tiers"),
+    *("accounts", "alerts", "budgets", "models", "outcomes", "prices", "refusals", "reservations", "reviews", "tiers"),
     "usage",
     "usage-days",
 )
@@ -30,9 +44,14 @@ urlpatterns = [
     re_path(rf"^budgets/{ENTITY}/?\Z", budgets.OneBudget.as_view()),
     re_path(r"^models/?\Z", catalog.Models.as_view()),
     re_path(rf"^models/{MODEL}/?\Z", catalog.OneModel.as_view()),
+    re_path(r"^outcomes/?\Z", outcomes.Outcomes.as_view()),
+    re_path(rf"^outcomes/{OUTCOME}/?\Z", outcomes.OneOutcome.as_view()),
+    re_path(rf"^outcomes/{OUTCOME}/correct/?\Z", outcomes.Correction.as_view()),
     re_path(r"^prices/?\Z", catalog.Prices.as_view()),
     re_path(rf"^prices/{PRICE}/?\Z", catalog.OnePrice.as_view()),
     re_path(r"^refusals/?\Z", alerts.Refusals.as_view()),
+    re_path(r"^reports/market-calibration/?\Z", reports.MarketCalibration.as_view()),
+    re_path(r"^reports/score-calibration/?\Z", reports.ScoreCalibration.as_view()),
     re_path(r"^reservations/?\Z", reservations.Reservations.as_view()),
     re_path(rf"^reservations/{RESERVATION}/?\Z", reservations.OneReservation.as_view()),
     re_path(rf"^reservations/{RESERVATION}/release/?\Z", reservations.ReleaseReservation.as_view()),

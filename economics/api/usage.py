@@ -1,19 +1,19 @@
 """Usage over HTTP: what was used, told by the agent that used it, and taken back where it was wrong."""
 
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import exceptions, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from config.api import fields, filters, idempotency, views
-from economics import errors, events, faults, metering
+from economics import errors, events, metering
+from economics.api import items
 from economics.models import Usage
 
 
@@ -108,7 +108,7 @@ class UsageList(views.Listed[Usage]):
     def post(self, request: Request) -> HttpResponse:
         """Record a use that happened, reserved or not. It is counted whatever the envelope, and priced if it can be."""
         now = timezone.now()
-        event = _event(request.data, now)
+        event = items.one(request.data, partial(events.native, now=now))
 
         def deed() -> object:
             return fields.shown(
@@ -116,20 +116,6 @@ class UsageList(views.Listed[Usage]):
             )
 
         return idempotency.answered_once(request, 201, deed)
-
-
-def _event(data: Any, now: datetime) -> events.Event:
-    """Return the event a body describes, or refuse it with a 400 naming each fault."""
-    if not isinstance(data, dict):
-        raise exceptions.ValidationError(faults.SENTENCES["not_an_object"], code="not_an_object")
-    found = events.native(data, now=now)
-    if isinstance(found, events.Event):
-        return found
-    wrong: dict[str, list[exceptions.ErrorDetail]] = {}
-    for fault in found:
-        name = fault.pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
-        wrong.setdefault(name, []).append(exceptions.ErrorDetail(fault.detail, code=fault.code))
-    raise exceptions.ValidationError(wrong)
 
 
 class OneUsage(views.One[Usage]):

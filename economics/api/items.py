@@ -1,0 +1,40 @@
+"""Items that describe themselves: one in a body is taken or refused whole, several are answered one by one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from rest_framework import exceptions
+
+from economics import faults
+
+_T = TypeVar("_T")
+
+
+def one(data: Any, read: Callable[[Mapping[str, Any]], _T | faults.Faults]) -> _T:
+    """Return what `read` makes of a body, or refuse it with a 400 naming each fault."""
+    if not isinstance(data, dict):
+        raise exceptions.ValidationError(faults.SENTENCES["not_an_object"], code="not_an_object")
+    found = read(data)
+    if isinstance(found, list):
+        _refuse(found)
+    return found
+
+
+def _refuse(found: faults.Faults) -> NoReturn:
+    wrong: dict[str, list[exceptions.ErrorDetail]] = {}
+    for fault in found:
+        name = fault.pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
+        wrong.setdefault(name, []).append(exceptions.ErrorDetail(fault.detail, code=fault.code))
+    raise exceptions.ValidationError(wrong)
+
+
+def refused(place: int, found: faults.Faults, **more: None) -> dict[str, Any]:
+    """Return the answer for an item of a batch that is none; several faults of one code share it."""
+    codes = {fault.code for fault in found}
+    return {
+        "index": place,
+        "status": "refused",
+        **more,
+        "code": codes.pop() if len(codes) == 1 else "invalid",
+        "errors": [fault._asdict() for fault in found],
+    }
