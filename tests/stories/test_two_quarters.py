@@ -219,7 +219,7 @@ def test_two_quarters() -> None:
 
 def _first_week(lines: dict[str, ReviewLine]) -> None:
     """Tell of the first week."""
-    # Nobody is low twice yet; the two best may gain, but there is nothing to give.
+    # Nobody is low twice yet; the best may gain, but there is nothing to give.
     # 80,000 tokens each and 8 times as many edges as the yield: ΣE = 8 * (12+10+9+8+7+9+3+1) = 472, ΣT = 640,000.
     # μ = 472 / 640,000 = 0.0007375. tau: (96 + 100,000 μ) / (80,000 + 100,000) = (96 + 73.75) / 180,000.
     assert lines["tau"].roi == Decimal("0.000943055555556")
