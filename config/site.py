@@ -92,6 +92,7 @@ class HouseAdmin(admin.ModelAdmin[ModelT]):
         button: str,
         form: forms.Form,
         warning: str = "",
+        summary: str = "",
     ) -> HttpResponse | None:
         """Show the page on which a person confirms `deed` (the action's name) for exactly these rows."""
         chosen = list(rows[: MOST_SELECTED + 1])
@@ -106,6 +107,7 @@ class HouseAdmin(admin.ModelAdmin[ModelT]):
             "deed": deed,
             "button": button,
             "warning": warning,
+            "summary": summary,
             "rows": chosen,
             "form": form,
             "action_checkbox_name": ACTION_CHECKBOX_NAME,

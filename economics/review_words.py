@@ -40,7 +40,7 @@ def reason(line: ReviewLine) -> str:
         judged=line.judged,
         floor=f"{line.floor:,.0f}",
         step=f"{line.step:.0%}",
-        weight=f"{line.market_weight.normalize():+f}",
+        weight=f"{line.market_weight.normalize():+f}" if line.market_weight else "0",
         priority=f"{line.priority_score:.3f}",
         tokens=f"{line.tokens:,.0f}",
         used_last=_share(line.used_last),

@@ -45,8 +45,9 @@ def test_every_call_names_the_key_its_scope_and_its_errors(schema: dict[str, Any
         error = called["responses"]["default"]["content"]
         assert error == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         if path not in {"/api/", "/api/problems/"}:
-            assert called["security"] == [{"bearer": []}]
-            assert "Scope: `" in called["description"]
+            for_people = "Right of a person: `" in called["description"]
+            assert called["security"] == [{"bearer": []}, *([{"session": []}] if for_people else [])]
+            assert for_people or "Scope: `" in called["description"]
             assert {"401", "403"} <= called["responses"].keys()
 
 
@@ -61,6 +62,7 @@ def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -
     assert keyed == {
         *("bids/", "bids/batch/", "tasks/", "slots/", "slots/{slot_id}/settle/", "slots/{slot_id}/impact/"),
         *(f"{BOOKS}/{name}/" for name in ("reservations", "usage", "usage/{usage_id}/correct")),
+        *(f"{BOOKS}/reviews/{name}" for name in ("", "{review_id}/apply/", "{review_id}/discard/")),
     }
 
 

@@ -1,0 +1,396 @@
+"""Reviews in the admin: read with their figures and reasons, decided by people with the right, looked ahead at."""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, QuerySet
+from django.db.models.functions import Abs
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
+from economics import review_words, reviews
+from economics.admin import figures, review_tables, what_if
+from economics.admin.budgets import TypeFilter
+from economics.models import Reserve, Review, ReviewLine, ReviewPool
+
+_LARGEST: Final = 20
+_OLD: Final = timedelta(days=3)
+_CONSERVED: Final = (
+    "After = before - freed + placed. What is freed and not placed goes to the reserve, which is given first."
+)
+_UNIT: Final = "ROI in net edges per million LLM tokens."
+_DECIDE: Final = "economics.change_review"
+
+
+class MovedList(ChangeList):
+    """A page of reviews, each with its pools, in one query for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Add the pools to the rows of this page."""
+        super().get_results(request)
+        rows, found = list(self.result_list), defaultdict(list)
+        for pool in ReviewPool.objects.filter(review__in=rows).order_by("pk"):
+            found[pool.review_id].append(pool)
+        for row in rows:
+            row.moved_pools = found[row.pk]
+        self.result_list = rows
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnlyAdmin[Review]):
+    """What each review found and moved. A weekly one is a draft until somebody applies or discards it."""
+
+    change_list_template = "admin/reviews.html"
+    list_display = ("period", "kind", "state", "moves", "waits", "drafted", "decided")
+    list_filter = ("kind", "state", "period")
+    actions = ("apply_review", "discard_review")
+    ordering: ClassVar[tuple[str, ...]] = ("-period", "-pk")
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Use the list that knows what moves."""
+        return MovedList
+
+    @admin.display(description="moves (LLM tokens)")
+    def moves(self, review: Any) -> str:
+        """Return what is freed and placed; of a daily review what was spent."""
+        if review.kind == Review.Kind.DAILY:
+            return f"spent {figures.number(review_tables.exact(review.figures.get('usd')))} USD"
+        return review_tables.moved(review.moved_pools)
+
+    @admin.display(description="waits because")
+    def waits(self, review: Review) -> str | None:
+        """Return why a draft waits for a reviewer."""
+        return review.waits_because
+
+    @admin.display(description="drafted (UTC)", ordering="drafted_at")
+    def drafted(self, review: Review) -> str:
+        """Return when and by whom."""
+        return f"{review.drafted_at:%Y-%m-%d %H:%M} by {review.drafted_by or 'somebody'}"
+
+    @admin.display(description="decided (UTC)", ordering="decided_at")
+    def decided(self, review: Review) -> str | None:
+        """Return when and by whom."""
+        return f"{review.decided_at:%Y-%m-%d %H:%M} by {review.decided_by}" if review.decided_at else None
+
+    # One review
+
+    def get_fieldsets(self, request: HttpRequest, obj: Review | None = None) -> Any:  # noqa: ARG002
+        """Show what it is, what it moves, and which lines most; of a daily one what the day came to."""
+        what = (None, {"fields": ("told", "decision", "leads")})
+        if obj is not None and obj.kind == Review.Kind.DAILY:
+            return [
+                what,
+                ("What the day came to", {"fields": ("day_figures",), "classes": ("told",)}),
+                ("Who spent most", {"fields": ("spent_most",), "classes": ("told",)}),
+            ]
+        return [
+            what,
+            (
+                "What moves, in LLM tokens a window",
+                {
+                    "fields": ("pool_table",),
+                    "classes": ("told",),
+                    "description": _CONSERVED,
+                },
+            ),
+            ("By rule", {"fields": ("rule_table",), "classes": ("told",)}),
+            (
+                f"The {_LARGEST} lines that move most",
+                {
+                    "fields": ("largest",),
+                    "classes": ("told",),
+                    "description": _UNIT,
+                },
+            ),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Review | None = None) -> tuple[str, ...]:
+        """Return all that is shown."""
+        return tuple(name for _title, options in self.get_fieldsets(request, obj) for name in options["fields"])
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Offer the deeds on a draft only."""
+        context = dict(extra_context or {})
+        if not Review.objects.filter(pk=object_id or 0, state=Review.State.DRAFT).exists():
+            context["deeds"] = []
+        return super().changeform_view(request, object_id, form_url, context)
+
+    @admin.display(description="review")
+    def told(self, review: Review) -> str:
+        """Return what it is, and by which version of the policy it was made."""
+        made = f"{review.drafted_at:%Y-%m-%d %H:%M} UTC by {review.drafted_by or 'somebody'}"
+        return f"{review}, made {made}, by {review.policy} of the policy of worth"
+
+    @admin.display(description="decision")
+    def decision(self, review: Review) -> str:
+        """Return what became of it, or why it waits."""
+        if review.state == Review.State.DRAFT:
+            return f"A draft; nothing has moved. {review.waits_because or ''}"
+        why = f": {review.decision_reason}" if review.decision_reason else ""
+        return f"{review.state} {review.decided_at:%Y-%m-%d %H:%M} UTC by {review.decided_by}{why}"
+
+    @admin.display(description="see")
+    def leads(self, review: Review) -> SafeString:
+        """Lead to its lines and to the reviews before and after."""
+        same = Review.objects.filter(kind=review.kind)
+        before = same.filter(period__lt=review.period).order_by("-period", "-pk").first()
+        after = same.filter(period__gt=review.period).order_by("period", "pk").first()
+        found = (
+            []
+            if review.kind == Review.Kind.DAILY
+            else [
+                (review_tables.lines_address(review), "all lines"),
+                (review_tables.lines_address(review, moved="yes"), "lines that move"),
+            ]
+        )
+        found += [
+            (reverse("admin:economics_review_change", args=[other.pk]), f"{arrow} {other.period}")
+            for arrow, other in (("\N{LEFTWARDS ARROW}", before), ("\N{RIGHTWARDS ARROW}", after))
+            if other is not None
+        ]
+        return format_html_join(" \N{MIDDLE DOT} ", '<a href="{}">{}</a>', found)
+
+    @admin.display(description="pools")
+    def pool_table(self, review: Review) -> SafeString:
+        """Return what moves in each pool."""
+        return review_tables.pools(reviews.pools(review))
+
+    @admin.display(description="rules")
+    def rule_table(self, review: Review) -> SafeString:
+        """Return how many lines each rule fires on."""
+        return review_tables.counts(review.figures, review=review)
+
+    @admin.display(description="lines")
+    def largest(self, review: Review) -> SafeString:
+        """Return the lines that move most, each with its reason."""
+        moving = review.lines.exclude(before=F("after"), state_before=F("state_after"))
+        found = moving.select_related("envelope", "line").order_by(Abs(F("after") - F("before")).desc(), "line_id")
+        return review_tables.lines(found[:_LARGEST])
+
+    @admin.display(description="figures")
+    def day_figures(self, review: Review) -> SafeString:
+        """Return what the day came to."""
+        return review_tables.day(review.figures)
+
+    @admin.display(description="entities")
+    def spent_most(self, review: Review) -> SafeString:
+        """Return who spent most."""
+        return review_tables.spent_most(review.figures)
+
+    # Deeds
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may decide on reviews."""
+        return request.user.has_perm(_DECIDE)
+
+    def _draft(self, request: HttpRequest, queryset: QuerySet[Review]) -> Review | None:
+        """Return the one draft that is selected, or say why there is none."""
+        review = self.only(request, queryset)
+        if review is not None and review.state != Review.State.DRAFT:
+            self.message_user(request, f"The {review} was {review.state} by {review.decided_by}.", messages.ERROR)
+            return None
+        return review
+
+    @admin.action(description="Apply…", permissions=["decide"])
+    def apply_review(self, request: HttpRequest, queryset: QuerySet[Review]) -> HttpResponse | None:
+        """Show what will move, ask why, then move it."""
+        review = self._draft(request, queryset)
+        if review is None:
+            return None
+        form = self.asked(request, figures.ReasonForm)
+        if not form.is_valid():
+            age = timezone.now() - review.drafted_at
+            warning = f"Drafted {age.days} days ago: it moves what was right then." if age >= _OLD else ""
+            summary = format_html(
+                "{}{}", review_tables.pools(reviews.pools(review)), review_tables.counts(review.figures, review=review)
+            )
+            return self.ask(
+                request,
+                queryset,
+                deed="apply_review",
+                title="Apply a review",
+                button="Move exactly this",
+                form=form,
+                warning=warning,
+                summary=summary,
+            )
+        with self.done(request, lambda: f"Applied: {review_tables.moved(reviews.pools(review))}."):
+            by = figures.author(request, form.cleaned_data["reason"])
+            reviews.apply(review.pk, author=by, now=timezone.now())
+            self.log_change(request, review, f"Applied: {by.why}")
+        return self._to(review)
+
+    @admin.action(description="Discard…", permissions=["decide"])
+    def discard_review(self, request: HttpRequest, queryset: QuerySet[Review]) -> HttpResponse | None:
+        """Ask why, then decide that it moves nothing."""
+        review = self._draft(request, queryset)
+        if review is None:
+            return None
+        form = self.asked(request, figures.ReasonForm)
+        if not form.is_valid():
+            warning = "It moves nothing. This week's may be drafted anew; what it found of ROI counts for the next one."
+            title = "Discard a review"
+            return self.ask(
+                request, queryset, deed="discard_review", title=title, button="Discard", form=form, warning=warning
+            )
+        with self.done(request, lambda: "Discarded; nothing moved."):
+            by = figures.author(request, form.cleaned_data["reason"])
+            reviews.discard(review.pk, author=by, now=timezone.now())
+            self.log_change(request, review, f"Discarded: {by.why}")
+        return self._to(review)
+
+    def _to(self, review: Review) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:economics_review_change", args=[review.pk]))
+
+    # Pages about no single review
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the draft of this week and the page that looks ahead."""
+        own = self.admin_site.admin_view
+        return [
+            path("draft/", own(self.draft_view), name="economics_review_draft"),
+            path("what-if/", own(self.what_if_view), name="economics_review_what_if"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Offer the draft to those who may decide."""
+        return super().changelist_view(
+            request, {"may_decide": self.has_decide_permission(request), **(extra_context or {})}
+        )
+
+    def draft_view(self, request: HttpRequest) -> HttpResponse:
+        """Draft this week's review and show it, or the one there is."""
+        if not self.has_decide_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        now = timezone.now()
+        review = reviews.draft_weekly(author=figures.author(request, ""), now=now)
+        if review.drafted_at == now:
+            self.log_addition(request, review, "Drafted.")
+        said = "Drafted." if review.drafted_at == now else "This week's review is there already."
+        self.message_user(request, said)
+        return self._to(review)
+
+    def what_if_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what this week's review would move, under the policy and under a changed one. It writes nothing."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **what_if.page(request)}
+        return TemplateResponse(request, "admin/what_if.html", context)
+
+
+class MovedFilter(admin.SimpleListFilter):
+    """Whether anything changes."""
+
+    title = "moves"
+    parameter_name = "moved"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer both."""
+        return [("yes", "yes"), ("no", "no")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ReviewLine]) -> QuerySet[ReviewLine]:  # noqa: ARG002
+        """Keep one of them."""
+        still = {"before": F("after"), "state_before": F("state_after")}
+        if self.value() == "yes":
+            return queryset.exclude(**still)
+        return queryset.filter(**still) if self.value() == "no" else queryset
+
+
+class ReviewFilter(admin.SimpleListFilter):
+    """The latest weekly reviews, so that nobody looks through the table for them."""
+
+    title = "review"
+    parameter_name = "review__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return a quarter of them."""
+        found = Review.objects.filter(kind=Review.Kind.WEEKLY).order_by("-period", "-pk")[:13]
+        return [(str(review.pk), f"{review.period} {review.state}") for review in found]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ReviewLine]) -> QuerySet[ReviewLine]:  # noqa: ARG002
+        """Keep one of them."""
+        chosen = self.value() or ""
+        return queryset.filter(review_id=int(chosen)) if chosen.isdecimal() else queryset
+
+
+class EntityTypeFilter(TypeFilter):
+    """The types of entities."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Keep one type."""
+        return queryset.filter(envelope__entity_type=self.value()) if self.value() else queryset
+
+
+@admin.register(ReviewLine)
+class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
+    """What reviews found of each line and made of it, with the reason and the figures behind it."""
+
+    list_display = ("entity", "line_title", "rule", figure("before"), figure("after"), "figure_change", "why", "of")
+    list_filter = (ReviewFilter, "rule", MovedFilter, EntityTypeFilter)
+    list_select_related = ("review", "envelope", "line")
+    search_fields = ("envelope__entity_id__exact",)
+    search_help_text = "The id of an entity, whole."
+    ordering: ClassVar[tuple[str, ...]] = ("-review_id", "-line_id")
+    extra = ("why",)
+
+    @admin.display(description="entity")
+    def entity(self, line: ReviewLine) -> str:
+        """Return whose line it is."""
+        return str(line.envelope)
+
+    @admin.display(description="line")
+    def line_title(self, line: ReviewLine) -> str:
+        """Return tier and window."""
+        return review_tables.title(line)
+
+    @admin.display(description="review")
+    def of(self, line: ReviewLine) -> str:
+        """Return the week."""
+        return f"{line.review.period}"
+
+    @admin.display(description="change")
+    def figure_change(self, line: ReviewLine) -> str:
+        """Return by how much it moves."""
+        return review_tables.signed(line.after - line.before)
+
+    @admin.display(description="why")
+    def why(self, line: ReviewLine) -> str:
+        """Return the reason in words."""
+        return review_words.reason(line)
+
+
+@admin.register(ReviewPool)
+class ReviewPoolAdmin(ReadOnlyAdmin[ReviewPool]):
+    """What each review moved among the lines of one kind of window and tier."""
+
+    list_display = (
+        *("id", "review", "window_kind", "qualifier", figure("lines"), figure("gainers"), figure("before")),
+        *(figure("freed"), figure("placed"), figure("after"), figure("reserve_before"), figure("reserve_after")),
+    )
+    list_filter = ("window_kind",)
+    list_select_related = ("review",)
+
+
+@admin.register(Reserve)
+class ReserveAdmin(ReadOnlyAdmin[Reserve]):
+    """LLM tokens that reviews took and could not place yet; they are given first the next time."""
+
+    list_display = ("__str__", figure("amount"))
