@@ -17,8 +17,6 @@ from economics import events, faults, intake, metering
 from economics.api import items
 from economics.api.usage import ReportUsage
 
-_STATUSES = (metering.RECORDED, metering.DUPLICATE, metering.CONFLICT, metering.REFUSED)
-
 
 class _AsItCame(BaseParser):
     """The body as it came, within the size limit: whoever reads it knows its form."""
@@ -31,7 +29,8 @@ class _AsItCame(BaseParser):
         return (parser_context or {})["request"]._request.body  # noqa: SLF001 - DRF's own reads pass by the size limit
 
 
-def _parser(media_type: str) -> type[BaseParser]:
+def parser(media_type: str) -> type[BaseParser]:
+    """Return a parser that takes this kind of body as it came."""
     return type("Parser", (_AsItCame,), {"media_type": media_type})
 
 
@@ -47,7 +46,7 @@ class Taken(serializers.Serializer[object]):
     """What became of one item: its row, new or from before, and its cost in USD (null: not priced yet)."""
 
     index = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=_STATUSES)
+    status = serializers.ChoiceField(choices=items.STATUSES)
     usage_id = serializers.IntegerField(allow_null=True)
     cost = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True)
@@ -74,7 +73,7 @@ class UsageBatch(views.Scoped):
     """Report up to 10,000 uses, each judged by itself."""
 
     scopes = {"POST": "usage:write"}
-    parser_classes = [_parser(kind) for kind in (intake.JSON, intake.NDJSON, intake.CLOUD_EVENTS, intake.CLOUD_EVENT)]
+    parser_classes = [parser(kind) for kind in (intake.JSON, intake.NDJSON, intake.CLOUD_EVENTS, intake.CLOUD_EVENT)]
 
     @extend_schema(
         request={
@@ -107,7 +106,7 @@ class UsageBatch(views.Scoped):
             for place, item in enumerate(named)
         ]
         counts = Counter(result["status"] for result in results)
-        return Response({"counts": {status: counts[status] for status in _STATUSES}, "results": results})
+        return Response({"counts": {status: counts[status] for status in items.STATUSES}, "results": results})
 
 
 def _named(item: events.Event | faults.Faults) -> events.Event | faults.Faults:

@@ -10,10 +10,12 @@ from economics.api import (
     budgets,
     catalog,
     days,
+    observations,
     outcomes,
     reports,
     reservations,
     reviews,
+    scores,
     usage,
     what_if,
 )
@@ -28,9 +30,8 @@ REVIEW = r"(?P<review_id>[0-9]{1,18})"
 USAGE = r"(?P<usage_id>[0-9]{1,18})"
 
 COLLECTIONS = (
-    *("accounts", "alerts", "budgets", "models", "outcomes", "prices", "refusals", "reservations", "reviews", "tiers"),
-    "usage",
-    "usage-days",
+    *("accounts", "alerts", "budgets", "models", "observations", "outcomes", "prices", "refusals", "reservations"),
+    *("reviews", "scores", "tiers", "usage", "usage-days", "worth-policy"),
 )
 
 urlpatterns = [
@@ -47,6 +48,8 @@ urlpatterns = [
     re_path(r"^outcomes/?\Z", outcomes.Outcomes.as_view()),
     re_path(rf"^outcomes/{OUTCOME}/?\Z", outcomes.OneOutcome.as_view()),
     re_path(rf"^outcomes/{OUTCOME}/correct/?\Z", outcomes.Correction.as_view()),
+    re_path(r"^observations/?\Z", observations.Observations.as_view()),
+    re_path(r"^observations/batch/?\Z", observations.ObservationBatch.as_view()),
     re_path(r"^prices/?\Z", catalog.Prices.as_view()),
     re_path(rf"^prices/{PRICE}/?\Z", catalog.OnePrice.as_view()),
     re_path(r"^refusals/?\Z", alerts.Refusals.as_view()),
@@ -62,10 +65,13 @@ urlpatterns = [
     re_path(rf"^reviews/{REVIEW}/apply/?\Z", reviews.ApplyReview.as_view()),
     re_path(rf"^reviews/{REVIEW}/discard/?\Z", reviews.DiscardReview.as_view()),
     re_path(rf"^reviews/{REVIEW}/lines/?\Z", reviews.ReviewLines.as_view()),
+    re_path(r"^scores/?\Z", scores.Scores.as_view()),
     re_path(r"^tiers/?\Z", catalog.Tiers.as_view()),
     re_path(r"^usage/?\Z", usage.UsageList.as_view()),
     re_path(r"^usage/batch/?\Z", batches.UsageBatch.as_view()),
     re_path(rf"^usage/{USAGE}/?\Z", usage.OneUsage.as_view()),
     re_path(rf"^usage/{USAGE}/correct/?\Z", usage.CorrectUsage.as_view()),
     re_path(r"^usage-days/?\Z", days.UsageDays.as_view()),
+    re_path(r"^worth-policy/?\Z", scores.PresentWorthPolicy.as_view()),
+    re_path(r"^worth-policy/versions/?\Z", scores.WorthPolicies.as_view()),
 ]
