@@ -1,12 +1,13 @@
 """Items that describe themselves: one in a body is taken or refused whole, several are answered one by one."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from rest_framework import exceptions
 
 from economics import faults
 
+STATUSES: Final = ("recorded", "duplicate", "conflict", "refused")
 _T = TypeVar("_T")
 
 

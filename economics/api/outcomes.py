@@ -23,7 +23,6 @@ from economics.models import Outcome
 
 _Read: TypeAlias = "outcomes.Achieved | faults.Faults"
 MOST: Final = 1_000  # in one body; files are imported
-_STATUSES: Final = (outcomes.RECORDED, outcomes.DUPLICATE, outcomes.CONFLICT, outcomes.REFUSED)
 
 
 class ReportOutcome(serializers.Serializer[object]):
@@ -75,7 +74,7 @@ class OutcomeTaken(serializers.Serializer[object]):
     """What became of one outcome of several: its row, new or from before."""
 
     index = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=_STATUSES)
+    status = serializers.ChoiceField(choices=items.STATUSES)
     outcome_id = serializers.IntegerField(allow_null=True)
     code = serializers.CharField(allow_null=True)
     errors = Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
@@ -157,7 +156,7 @@ class Outcomes(views.Listed[Outcome]):
             for place, one in enumerate(several)
         ]
         counts = Counter(result["status"] for result in results)
-        return {"counts": {status: counts[status] for status in _STATUSES}, "results": results}
+        return {"counts": {status: counts[status] for status in items.STATUSES}, "results": results}
 
 
 def _several(data: Any, read: Callable[..., _Read]) -> list[_Read]:

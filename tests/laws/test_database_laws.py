@@ -17,7 +17,7 @@ from django.db import Error, connection, transaction
 from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
-from tests.laws import crimes_in_the_books, crimes_in_worth_scores, crimes_in_worth_signals
+from tests.laws import crimes_in_the_books, crimes_in_worth_outcomes, crimes_in_worth_scores, crimes_in_worth_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,6 +201,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
     *crimes_in_the_books.CRIMES,
+    *crimes_in_worth_outcomes.CRIMES,
     *crimes_in_worth_scores.CRIMES,
     *crimes_in_worth_signals.CRIMES,
     # Pools
