@@ -17,10 +17,11 @@ from django.utils.safestring import SafeString
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
 from economics import envelopes, standings, stops
-from economics.admin import figures, forms
-from economics.models import DefaultEnvelope, Envelope
+from economics.admin import figures, forms, review_tables
+from economics.models import DefaultEnvelope, Envelope, ReviewLine
 
 _REVISIONS_SHOWN = 10
+_REVIEWS_SHOWN = 8
 
 
 class StandingList(ChangeList):
@@ -137,7 +138,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             (None, {"fields": ("entity", "state_in_words", "granted_in_words", "leads")}),
             ("Lines in their present window", {"fields": ("lines_now",)}),
             ceilings,
-            ("Worth", {"fields": ("priority_score", "market_weight", "market_signal", "roi_score")}),
+            ("Worth", {"fields": ("priority_score", "market_weight", "market_signal", "roi_score", "last_reviews")}),
             (f"Last {_REVISIONS_SHOWN} revisions", {"fields": ("history",)}),
         ]
 
@@ -145,7 +146,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         """Return what is computed, and what policy and market keep."""
         if obj is None:
             return ()
-        shown = ("entity", "state_in_words", "granted_in_words", "leads", "lines_now", "history")
+        shown = ("entity", "state_in_words", "granted_in_words", "leads", "lines_now", "last_reviews", "history")
         return (*shown, "priority_score", "market_weight", "market_signal", "roi_score")
 
     @admin.display(description="state")
@@ -179,6 +180,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             ("alert", f"?line__envelope__id__exact={envelope.pk}", "alerts"),
             ("grant", f"?line__envelope__id__exact={envelope.pk}", "grants"),
             ("revision", f"?envelope__id__exact={envelope.pk}", "revisions"),
+            ("reviewline", f"?envelope__id__exact={envelope.pk}", "reviews"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
         return format_html_join(" · ", '<a href="{}{}">{}</a>', rows)
@@ -196,6 +198,13 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         heads = ("Line", "Base", "Granted", "Limit", "Settled", "Held", "Remaining", "Room", "Resets (UTC)")
         head = format_html_join("", '<th scope="col">{}</th>', ((text,) for text in heads))
         return format_html('<table class="standing"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, rows)
+
+    @admin.display(description="last reviews")
+    def last_reviews(self, envelope: Envelope) -> SafeString | str:
+        """Return what the last reviews made of its lines, and why."""
+        lines = ReviewLine.objects.filter(envelope=envelope).select_related("review", "line")
+        found = list(lines.order_by("-review_id", "line_id")[:_REVIEWS_SHOWN])
+        return review_tables.of_entity(found) if found else "no weekly review has looked at it yet"
 
     @admin.display(description="revisions")
     def history(self, envelope: Envelope) -> SafeString | str:

@@ -189,6 +189,27 @@ def lines(found: Iterable[ReviewLine], *, led: bool = True) -> SafeString:
     return table(_LINE_HEADS, rows, frozenset({1, 2, 6}))
 
 
+def of_entity(found: Iterable[ReviewLine]) -> SafeString:
+    """Return what reviews made of the lines of one entity, the newest first; each row leads to its review."""
+    rows = [
+        (
+            format_html(
+                '<a href="{}">{}</a>',
+                reverse("admin:economics_review_change", args=[one.review_id]),
+                f"{one.review.period}, {one.review.state}",
+            ),
+            title(one),
+            _to(one),
+            figures.number(one.before),
+            figures.number(one.after),
+            signed(one.after - one.before),
+            review_words.reason(one),
+        )
+        for one in found
+    ]
+    return table(("Week of", *_LINE_HEADS[1:]), rows, frozenset({1, 2, 6}))
+
+
 def _to(line: ReviewLine) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("admin:economics_reviewline_change", args=[line.pk]), rule(line))
 

@@ -215,7 +215,11 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         form = self.asked(request, figures.ReasonForm)
         if not form.is_valid():
             age = timezone.now() - review.drafted_at
-            warning = f"Drafted {age.days} days ago: it moves what was right then." if age >= _OLD else ""
+            warning = (
+                f"Drafted {age.days} days ago, on the figures of then. Discard it and draft anew to go by today's."
+                if age >= _OLD
+                else ""
+            )
             summary = format_html(
                 "{}{}", review_tables.pools(reviews.pools(review)), review_tables.counts(review.figures, review=review)
             )

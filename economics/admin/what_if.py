@@ -32,6 +32,15 @@ class WhatIfForm(forms.ModelForm[WorthPolicy]):
         model = WorthPolicy
         fields = worth_policy.TERMS
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Show numbers without idle zeros."""
+        super().__init__(*given, **named)
+        for name, value in self.initial.items():
+            if isinstance(value, Decimal):
+                self.initial[name] = Decimal(f"{value.normalize():f}")
+            label = str(self.fields[name].label)
+            self.fields[name].label = label.replace("Roi ", "ROI ").replace("Kg ", "KG ")
+
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """Return the fields by subject; those that belong to none come last."""
         named = {name for _title, names in _GROUPS for name in names}
