@@ -24,6 +24,7 @@ from economics import (
     metering,
     mint,
     observations,
+    outcomes,
     revisions,
     scores,
     scoring,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from config.errors import RefusedError
-    from economics.models import Account, Assessment, DailyIssue, Grant, Observation
+    from economics.models import Account, Assessment, DailyIssue, Grant, Observation, Outcome
 
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 NEW_YEAR: Final = datetime(2026, 1, 1, tzinfo=UTC)  # when the list prices of tests begin
@@ -316,6 +317,25 @@ def assessment(  # noqa: PLR0913 - a judgement has this many terms
     """Return a judgement of a component of an entity's score, 0.5 if not said otherwise."""
     share = None if value is None else Decimal(value)
     return scores.assess(entity_type, entity_id, component, share, author=revisions.Author("ada", why), now=at)
+
+
+def achieved(
+    of: Envelope,
+    amount: int | str | Decimal = 1,
+    *,
+    kind: str = "edges_gained",
+    at: datetime | None = NOON,
+    **terms: Any,
+) -> outcomes.Achieved:
+    """Return something achieved for an envelope's entity as a source reports it, with a new id: an edge gained."""
+    terms.setdefault("event_id", f"outcome-{next(_numbers)}")
+    named = {"entity_type": of.entity_type, "entity_id": of.entity_id, "source": "test"}
+    return outcomes.Achieved(kind=kind, amount=Decimal(amount), at=at, **{**named, **terms})
+
+
+def outcome(of: Envelope, amount: int | str | Decimal = 1, *, at: datetime = NOON, **terms: Any) -> Outcome:
+    """Return the row of such an outcome, recorded when it was achieved."""
+    return outcomes.record(achieved(of, amount, at=at, **terms), agent_id="grader", now=at)
 
 
 class Figures(NamedTuple):

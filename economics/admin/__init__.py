@@ -1,5 +1,17 @@
 """The books in the admin; importing a page registers it."""
 
-from economics.admin import admission, alerts, budgets, catalog, lines, money, policy, prices, reviews, usage
+from economics.admin import admission, alerts, budgets, catalog, lines, money, outcomes, policy, prices, reviews, usage
 
-__all__ = ["admission", "alerts", "budgets", "catalog", "lines", "money", "policy", "prices", "reviews", "usage"]
+__all__ = [
+    "admission",
+    "alerts",
+    "budgets",
+    "catalog",
+    "lines",
+    "money",
+    "outcomes",
+    "policy",
+    "prices",
+    "reviews",
+    "usage",
+]

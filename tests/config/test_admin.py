@@ -34,6 +34,7 @@ from economics.models import (
     LanguageModel,
     Line,
     MonetaryPolicy,
+    Outcome,
     Pause,
     Price,
     Refusal,
@@ -58,7 +59,7 @@ EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
     *(BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, Tier),
 }
 LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
-    *(Alert, Counter, Line, Refusal, Reservation, Revision, UsageDay),
+    *(Alert, Counter, Line, Outcome, Refusal, Reservation, Revision, UsageDay),
 }
 
 
@@ -107,6 +108,7 @@ def _books(number: int, worker: Agent) -> None:
     factories.reserve(own, 50, by=worker, model=f"model-{number}")
     admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
     factories.record(own, 600, model=f"model-{number}")
+    factories.outcome(own)
     safety.check(now=NOON)
     stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
     DefaultEnvelope.objects.create(entity_type=f"type-{number}")
