@@ -16,6 +16,7 @@ from economics.api import (
     reservations,
     reviews,
     scores,
+    signals,
     usage,
     what_if,
 )
@@ -31,7 +32,7 @@ USAGE = r"(?P<usage_id>[0-9]{1,18})"
 
 COLLECTIONS = (
     *("accounts", "alerts", "budgets", "models", "observations", "outcomes", "prices", "refusals", "reservations"),
-    *("reviews", "scores", "tiers", "usage", "usage-days", "worth-policy"),
+    *("reviews", "scores", "signal-sources", "signals", "tiers", "usage", "usage-days", "worth-policy"),
 )
 
 urlpatterns = [
@@ -66,6 +67,8 @@ urlpatterns = [
     re_path(rf"^reviews/{REVIEW}/discard/?\Z", reviews.DiscardReview.as_view()),
     re_path(rf"^reviews/{REVIEW}/lines/?\Z", reviews.ReviewLines.as_view()),
     re_path(r"^scores/?\Z", scores.Scores.as_view()),
+    re_path(r"^signal-sources/?\Z", signals.Sources.as_view()),
+    re_path(r"^signals/?\Z", signals.Signals.as_view()),
     re_path(r"^tiers/?\Z", catalog.Tiers.as_view()),
     re_path(r"^usage/?\Z", usage.UsageList.as_view()),
     re_path(r"^usage/batch/?\Z", batches.UsageBatch.as_view()),
