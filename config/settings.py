@@ -148,6 +148,7 @@ SPECTACULAR_SETTINGS = {
         "ClearState": "auction.models.Clear.State",
         "EnvelopeState": "economics.models.Envelope.State",
         "ItemStatus": "economics.api.items.STATUSES",
+        "ObservationKind": "economics.models.Observation.Kind",
         "OutcomeKind": "economics.models.Outcome.Kind",
         "ReservationState": "economics.models.Reservation.State",
         "ReviewKind": "economics.models.Review.Kind",

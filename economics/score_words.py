@@ -28,22 +28,26 @@ def explain(score: Score) -> list[str]:
     return sentences
 
 
-def explain_many(scores: Sequence[Score]) -> list[list[str]]:
-    """Return many scores in sentences, in their order, with two queries for all of them."""
+def explain_many(scores: Sequence[Score], *, named: bool = True) -> list[list[str]]:
+    """Return many scores in sentences, in their order, with two queries for all of them.
+
+    Unless `named`, who judged stays unsaid.
+    """
     policies = WorthPolicy.objects.in_bulk({score.policy_id for score in scores})
     parts = [part for score in scores for part in score.inputs.values()]
     judged = Assessment.objects.in_bulk({part["assessment"] for part in parts if part["from"] == "given"})
-    return [_sentences(score, policies[score.policy_id], judged) for score in scores]
+    words = {pk: _given(one, named=named) for pk, one in judged.items()}
+    return [_sentences(score, policies[score.policy_id], words) for score in scores]
 
 
-def _sentences(score: Score, policy: WorthPolicy, judged: Mapping[int, Assessment]) -> list[str]:
+def _sentences(score: Score, policy: WorthPolicy, judged: Mapping[int, str]) -> list[str]:
     found, terms = [], []
     for title, component, weight in zip(_TITLES, scoring.COMPONENTS, scoring.WEIGHTS, strict=True):
         value, share, part = getattr(score, component), getattr(score, weight), score.inputs[component]
         if value is None:
             found.append(f"{title} is missing: nothing speaks for it, so it counts 0.")
             continue
-        why = _given(judged[part["assessment"]]) if part["from"] == "given" else _observed(component, part, policy)
+        why = judged[part["assessment"]] if part["from"] == "given" else _observed(component, part, policy)
         found.append(f"{title} {plain(value)} {_TIMES} {plain(share)} = {plain(value * share)}: {why}")
         terms.append(plain(value * share))
     whole = f"{' + '.join(terms)} = " if len(terms) > 1 else ""
@@ -53,8 +57,9 @@ def _sentences(score: Score, policy: WorthPolicy, judged: Mapping[int, Assessmen
     ]
 
 
-def _given(one: Assessment) -> str:
-    return f"as {one.assessed_by} judged it on {one.at:%Y-%m-%d}: {one.reason}"
+def _given(one: Assessment, *, named: bool) -> str:
+    judge = f"as {one.assessed_by} judged it" if named else "as judged"
+    return f"{judge} on {one.at:%Y-%m-%d}: {one.reason}"
 
 
 def _observed(component: str, part: Mapping[str, Any], policy: WorthPolicy) -> str:

@@ -19,8 +19,6 @@ from economics import intake, observations
 from economics.api import batches, items
 from economics.models import Observation
 
-_STATUSES = (observations.RECORDED, observations.DUPLICATE, observations.CONFLICT, observations.REFUSED)
-
 
 class ReportObservation(serializers.Serializer[object]):
     """Something seen of an entity, described for the schema; `observations.native` takes it.
@@ -71,21 +69,21 @@ class ObservationShown(fields.Row[Observation]):
         return seen.event_id if self._is_own(seen) else None
 
 
-class Taken(serializers.Serializer[object]):
+class ObservationTaken(serializers.Serializer[object]):
     """What became of one item: its row, new or from before."""
 
     index = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=_STATUSES)
+    status = serializers.ChoiceField(choices=items.STATUSES)
     observation_id = serializers.IntegerField(allow_null=True)
     code = serializers.CharField(allow_null=True)
     errors = batches.Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
 
 
-class BatchTaken(serializers.Serializer[object]):
+class ObservationsTaken(serializers.Serializer[object]):
     """What became of each observation of a batch, in the order given."""
 
     counts = batches.Counts()
-    results = Taken(many=True)
+    results = ObservationTaken(many=True)
 
 
 class ObservationFilter(django_filters.FilterSet):
@@ -133,7 +131,8 @@ class ObservationBatch(views.Scoped):
     parser_classes = [batches.parser(kind) for kind in (intake.JSON, intake.NDJSON)]
 
     @extend_schema(
-        request={intake.JSON: ReportObservation(many=True), intake.NDJSON: OpenApiTypes.STR}, responses=BatchTaken
+        request={intake.JSON: ReportObservation(many=True), intake.NDJSON: OpenApiTypes.STR},
+        responses=ObservationsTaken,
     )
     def post(self, request: Request) -> Response:
         """Record up to 10,000 observations in one go; one that is refused does not stop the others.
@@ -156,7 +155,7 @@ class ObservationBatch(views.Scoped):
             for place, item in enumerate(read)
         ]
         counts = Counter(result["status"] for result in results)
-        return Response({"counts": {status: counts[status] for status in _STATUSES}, "results": results})
+        return Response({"counts": {status: counts[status] for status in items.STATUSES}, "results": results})
 
 
 def _taken(place: int, one: observations.Recorded) -> dict[str, Any]:

@@ -94,7 +94,8 @@ class Scores(views.Listed[Score]):
     def paginate_queryset(self, queryset: Any) -> Any:
         """Return a page and remember why each of its scores is what it is."""
         page = super().paginate_queryset(queryset) or []
-        self.because = {row.pk: why for row, why in zip(page, score_words.explain_many(page), strict=True)}
+        why = score_words.explain_many(page, named=False)
+        self.because = {row.pk: sentences for row, sentences in zip(page, why, strict=True)}
         return page
 
     @extend_schema(request=Assess, responses={201: AssessmentShown})
