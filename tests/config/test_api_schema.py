@@ -63,6 +63,7 @@ def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -
         *("bids/", "bids/batch/", "tasks/", "slots/", "slots/{slot_id}/settle/", "slots/{slot_id}/impact/"),
         *(f"{BOOKS}/{name}/" for name in ("reservations", "usage", "usage/{usage_id}/correct")),
         *(f"{BOOKS}/{name}/" for name in ("outcomes", "outcomes/{outcome_id}/correct")),
+        *(f"{BOOKS}/{name}/" for name in ("scores", "observations")),
         *(f"{BOOKS}/reviews/{name}" for name in ("", "{review_id}/apply/", "{review_id}/discard/")),
     }
 
