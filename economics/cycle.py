@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from config import due
-from economics import admission, market, returns, safety, unpriced
+from economics import admission, market, returns, safety, scores, unpriced
 
 
 def run_due(*, now: datetime) -> None:
@@ -16,5 +16,6 @@ def run_due(*, now: datetime) -> None:
     due.attempt("sweep of reservations", partial(admission.expire, now=now))
     due.attempt("prices of usage", partial(unpriced.price_unpriced, now=now))
     due.attempt("daily check", partial(safety.check_when_due, now=now))
+    due.attempt("scores", partial(scores.recompute_when_due, now=now))
     due.attempt("market weights", partial(market.weigh_when_due, now=now))
     due.attempt("returns", partial(returns.refresh_when_due, now=now))

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from economics import budget_policy, errors, observations, revisions, score_words, scores, scoring, worth_policy
+from economics import budget_policy, cycle, errors, observations, revisions, score_words, scores, scoring, worth_policy
 from economics.models import Assessment, Observation, Revision, Score
 from economics.scores import Move, Recomputed
 from tests import factories
@@ -219,6 +219,12 @@ def test_recompute_when_due() -> None:
     assert scores.recompute_when_due(now=after(3_600)).scored == 1
     budget_policy.change(author=REVIEWER, now=after(3_600), score_seconds=10)
     assert scores.recompute_when_due(now=after(3_610)).scored == 1
+
+
+def test_a_tick_scores_when_due() -> None:
+    _papers(1)
+    cycle.run_due(now=NOON)
+    assert _present().at == NOON
 
 
 def test_preview_writes_nothing() -> None:
