@@ -22,7 +22,7 @@ from django_celery_beat import models as beat
 from auction.models import AuditRun, Bid, Clear, Payout, Pool, Round, Slot, Task
 from config import keys, site
 from config.models import Agent, AgentKey, IdempotentRequest, User
-from economics import admission, envelopes, ledger, mint, revisions, safety, stops
+from economics import admission, envelopes, ledger, mint, rebalancing, revisions, safety, stops
 from economics.models import (
     Account,
     Alert,
@@ -39,6 +39,10 @@ from economics.models import (
     Price,
     Refusal,
     Reservation,
+    Reserve,
+    Review,
+    ReviewLine,
+    ReviewPool,
     Revision,
     Tier,
     Transfer,
@@ -59,7 +63,7 @@ EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
     *(BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, Tier),
 }
 LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
-    *(Alert, Counter, Line, Outcome, Refusal, Reservation, Revision, UsageDay),
+    *(Alert, Counter, Line, Outcome, Refusal, Reservation, ReviewLine, Revision, UsageDay),
 }
 
 
@@ -109,9 +113,30 @@ def _books(number: int, worker: Agent) -> None:
     admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
     factories.record(own, 600, model=f"model-{number}")
     factories.outcome(own)
+    _review(number, line)
     safety.check(now=NOON)
     stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
     DefaultEnvelope.objects.create(entity_type=f"type-{number}")
+
+
+def _review(number: int, line: Line) -> None:
+    """Add a review that moves one line, and a reserve."""
+    review = Review.objects.create(
+        kind="weekly",
+        period=NOON.date() + timedelta(days=number),
+        policy_id=1,
+        drafted_at=NOON,
+        figures=rebalancing.Counts(1, 0, 0, 1, 0, 0, 0, 0, 0)._asdict(),
+    )
+    own = {"review": review, "before": 600, "after": 660}
+    figures = dict.fromkeys(("floor", "edges", "tokens", "judged", "priority_score", "market_weight"), 0)
+    states = {"state_before": "active", "state_after": "active", "is_low": False, "was_low": False}
+    ReviewLine.objects.create(
+        **own, line=line, envelope=line.envelope, rule="gain", because="good", step=Decimal("0.2"), **figures, **states
+    )
+    kind = {"window_kind": "day", "qualifier": line.qualifier}
+    ReviewPool.objects.create(**own, **kind, lines=1, gainers=1, reserve_before=60, freed=0, placed=60, reserve_after=0)
+    Reserve.objects.create(**kind)
 
 
 def _queries(client: Client, address: str) -> int:
