@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
     """Return every benchmark by name, at reduced or full size."""
-    from tests.benchmarks import clearing, dashboard, http, placement, reserve, scoring, usage  # noqa: PLC0415 - they import models
+    from tests.benchmarks import clearing, dashboard, http, placement, reserve, reviews, scoring, usage  # noqa: PLC0415 - they import models
 
     return {
         "place": lambda report, server: placement.single(report, server, each=1_000 if full else 300),
@@ -39,6 +39,13 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
             report, server, few=100_000, many=10_000_000 if full else 1_000_000
         ),
         "scoring": lambda report, server: scoring.fleet(report, server, entities=100_000 if full else 20_000),
+        "review": lambda report, server: reviews.weekly(
+            report,
+            server,
+            few=10_000 if full else 2_000,
+            many=100_000 if full else 20_000,
+            most=20 if full else None,
+        ),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
@@ -45,11 +45,15 @@ def built(server: str, *, envelopes: int) -> Iterator[str]:
     """Give a database with so many envelopes (total and a line per tier, all by the day) and a cap on the fleet."""
     with cluster.clone(server) as url:
         with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as session:
-            terms = {"tiers": list(TIERS), "models": MODELS, "agents": AGENTS, "envelopes": envelopes}
-            session.execute(_CATALOGUE, terms)
-            session.execute(_ENVELOPES, terms)
+            catalogue(session)
+            session.execute(_ENVELOPES, {"tiers": list(TIERS), "envelopes": envelopes})
             session.execute("VACUUM ANALYZE")
         yield url
+
+
+def catalogue(session: psycopg.Connection[Any]) -> None:
+    """Enter tiers, models, prices and agents, and put a cap on the fleet."""
+    session.execute(_CATALOGUE, {"tiers": list(TIERS), "models": MODELS, "agents": AGENTS})
 
 
 def events(first: int, count: int, *, envelopes: int) -> list[Event]:
