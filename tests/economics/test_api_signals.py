@@ -113,7 +113,11 @@ def test_several_signals_are_answered_one_by_one(ise: callers.Caller) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
-    [({"signals": {}}, 400, "not_a_list"), ({"signals": [{}] * 1_001}, 422, "batch_too_large"), ([], 400, "not_an_object")],
+    [
+        ({"signals": {}}, 400, "not_a_list"),
+        ({"signals": [{}] * 1_001}, 422, "batch_too_large"),
+        ([], 400, "not_an_object"),
+    ],
 )
 def test_what_is_no_list_of_signals_is_refused(ise: callers.Caller, body: object, status: int, code: str) -> None:
     answer = ise.post(SIGNALS, body)
