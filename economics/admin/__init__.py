@@ -1,6 +1,20 @@
 """The books in the admin; importing a page registers it."""
 
-from economics.admin import admission, alerts, budgets, catalog, lines, money, outcomes, policy, prices, reviews, usage
+from economics.admin import (
+    admission,
+    alerts,
+    budgets,
+    catalog,
+    lines,
+    money,
+    outcomes,
+    policy,
+    prices,
+    reviews,
+    scores,
+    usage,
+    worth,
+)
 
 __all__ = [
     "admission",
@@ -13,5 +27,7 @@ __all__ = [
     "policy",
     "prices",
     "reviews",
+    "scores",
     "usage",
+    "worth",
 ]

@@ -22,10 +22,11 @@ from django_celery_beat import models as beat
 from auction.models import AuditRun, Bid, Clear, Payout, Pool, Round, Slot, Task
 from config import keys, site
 from config.models import Agent, AgentKey, IdempotentRequest, User
-from economics import admission, envelopes, ledger, mint, rebalancing, revisions, safety, stops
+from economics import admission, envelopes, ledger, mint, rebalancing, revisions, safety, scores, stops, worth_policy
 from economics.models import (
     Account,
     Alert,
+    Assessment,
     BudgetPolicy,
     Counter,
     DailyIssue,
@@ -34,6 +35,7 @@ from economics.models import (
     LanguageModel,
     Line,
     MonetaryPolicy,
+    Observation,
     Outcome,
     Pause,
     Price,
@@ -44,10 +46,12 @@ from economics.models import (
     ReviewLine,
     ReviewPool,
     Revision,
+    Score,
     Tier,
     Transfer,
     Usage,
     UsageDay,
+    WorthPolicy,
 )
 from tests import factories, reviewers
 from tests.factories import NOON, after
@@ -60,10 +64,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 HOUSE = ("config", "economics", "auction", "django_celery_beat")
 EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
-    *(BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, Tier),
+    *(Assessment, BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, Tier, WorthPolicy),
 }
 LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
-    *(Alert, Counter, Line, Outcome, Refusal, Reservation, ReviewLine, Revision, UsageDay),
+    *(Alert, Assessment, Counter, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
+    *(Revision, Score, UsageDay),
 }
 
 
@@ -113,10 +118,20 @@ def _books(number: int, worker: Agent) -> None:
     admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
     factories.record(own, 600, model=f"model-{number}")
     factories.outcome(own)
+    _worth(number)
     _review(number, line)
     safety.check(now=NOON)
     stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
     DefaultEnvelope.objects.create(entity_type=f"type-{number}")
+
+
+def _worth(number: int) -> None:
+    """Add a version of the policy of worth, an observation and a judgement, and the scores made of them."""
+    gain = Decimal(1) - Decimal(number + 1) / 1_000
+    worth_policy.change(author=revisions.Author("ada", "why"), now=after(number), gain=gain)
+    factories.observation(f"entity-{number}")
+    factories.assessment(f"entity-{number}")
+    scores.recompute(now=after(number))
 
 
 def _review(number: int, line: Line) -> None:

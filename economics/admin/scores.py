@@ -1,0 +1,218 @@
+"""Scores in the admin: explained in sentences, the observations behind them, and what reviewers judge."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from config.site import CONFIRMED, LargeTableAdmin, figure
+from economics import observations, score_words, scores
+from economics.admin import figures
+from economics.admin.budgets import TypeFilter
+from economics.models import Assessment, Observation, Score
+
+
+class PresentFilter(admin.SimpleListFilter):
+    """Present scores, unless those of the past are asked for."""
+
+    title = "time"
+    parameter_name = "time"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer the past and all; the present is the rule."""
+        return [("past", "superseded"), ("all", "all")]
+
+    def choices(self, changelist: ChangeList) -> Any:
+        """Name the rule."""
+        present, *others = super().choices(changelist)
+        return [{**present, "display": "present"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Score]) -> QuerySet[Score]:  # noqa: ARG002
+        """Keep the present ones unless told otherwise."""
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(superseded_at__isnull=self.value() != "past")
+
+
+@admin.register(Score)
+class ScoreAdmin(LargeTableAdmin[Score]):
+    """Scores, each with all that it was made of. They are made anew by the policy of worth in force."""
+
+    hidden = ("inputs",)
+    list_display = (
+        *("entity", figure("score"), figure("evidence_strength", "evidence"), figure("novelty")),
+        *(figure("strategic_alignment", "alignment"), figure("community_interest", "interest")),
+        *("policy_id", "at", "superseded_at"),
+    )
+    list_filter = (PresentFilter, TypeFilter)
+    sortable_by: ClassVar[tuple[str, ...]] = ("figure_score",)
+    search_fields = ("entity_id__exact",)
+    search_help_text = "An entity's id, whole."
+    fieldsets = (
+        (None, {"fields": ("entity", "score", "because", "at", "superseded_at", "leads")}),
+        ("Components", {"fields": ("evidence_strength", "novelty", "strategic_alignment", "community_interest")}),
+        ("Weights", {
+            "fields": ("policy", "evidence_weight", "novelty_weight", "alignment_weight", "interest_weight"),
+        }),
+    )  # fmt: skip
+    extra = ("entity", "because", "leads")
+
+    @admin.display(description="entity")
+    def entity(self, score: Score) -> str:
+        """Return type and id."""
+        return f"{score.entity_type}:{score.entity_id}"
+
+    @admin.display(description="because")
+    def because(self, score: Score) -> SafeString:
+        """Return the sentences that explain it."""
+        sentences = ((sentence,) for sentence in score_words.explain(score))
+        return format_html('<ul class="rows">{}</ul>', format_html_join("", "<li>{}</li>", sentences))
+
+    @admin.display(description="see")
+    def leads(self, score: Score) -> SafeString:
+        """Lead to what it was made of, to what it was before and to the envelope."""
+        of_entity = f"?entity_type__exact={score.entity_type}&entity_id__exact={score.entity_id}"
+        links = (
+            ("observation", of_entity, "observations"),
+            ("assessment", of_entity, "judgements"),
+            ("score", f"{of_entity}&time=all", "all its scores"),
+            ("envelope", f"?q={score.entity_id}&type={score.entity_type}", "envelope"),
+        )
+        rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
+        return format_html_join(" · ", '<a href="{}{}">{}</a>', rows)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow the links that lead to one entity."""
+        return lookup.startswith("entity_") or super().lookup_allowed(lookup, value, request)
+
+
+class LiveFilter(admin.SimpleListFilter):
+    """Whether it counts."""
+
+    title = "counts"
+    parameter_name = "live"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer both."""
+        return [("yes", "live"), ("no", "withdrawn")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Observation]) -> QuerySet[Observation]:  # noqa: ARG002
+        """Keep one of them."""
+        chosen = {"yes": True, "no": False}.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(withdrawn_at__isnull=chosen)
+
+
+@admin.register(Observation)
+class ObservationAdmin(LargeTableAdmin[Observation]):
+    """What was seen of entities, from which evidence and interest are computed. Evidence counts once per reference."""
+
+    list_display = (
+        *("id", "at", "entity", "kind", "reference", "principal", "source", "event_id"),
+        *("withdrawn_at", "withdrawn_by"),
+    )
+    list_filter = ("kind", LiveFilter, TypeFilter)
+    search_fields = ("entity_id__exact",)
+    search_help_text = "An entity's id, whole."
+    actions = ("withdraw",)
+
+    @admin.display(description="entity")
+    def entity(self, seen: Observation) -> str:
+        """Return type and id."""
+        return f"{seen.entity_type}:{seen.entity_id}"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow the links that lead to one entity."""
+        return lookup.startswith("entity_") or super().lookup_allowed(lookup, value, request)
+
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may withdraw observations."""
+        return request.user.has_perm("economics.change_observation")
+
+    @admin.action(description="Withdraw…", permissions=["withdraw"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Observation]) -> HttpResponse | None:
+        """Ask, then let them count for nothing, for good."""
+        if CONFIRMED not in request.POST:
+            return self.ask(
+                request,
+                queryset,
+                deed="withdraw",
+                title="Withdraw observations",
+                button="Withdraw for good",
+                form=forms.Form(),
+                warning="They count for nothing from the next recomputation on. The same event sent again stays "
+                "withdrawn; scores that were made of them keep saying so.",
+            )
+        who, rows = request.user.get_username(), list(queryset)
+        alive = [seen for seen in rows if seen.withdrawn_at is None]
+        count = observations.withdraw([seen.pk for seen in alive], who=who, now=timezone.now())
+        for seen in alive:
+            self.log_change(request, seen, "Withdrawn.")
+        self.message_user(request, f"Observations withdrawn: {count}; withdrawn before: {len(rows) - len(alive)}.")
+        return None
+
+
+class AssessmentForm(forms.ModelForm[Assessment]):
+    """How somebody judges a component of an entity's score."""
+
+    entity_type = forms.CharField(max_length=64, widget=forms.TextInput(attrs={"class": "vTextField"}))
+    entity_id = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"class": "vTextField"}))
+    value = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_value=1,
+        max_digits=7,
+        decimal_places=6,
+        help_text="0 to 1. Empty: hand it back to what is observed.",
+    )
+    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Goes on record.")
+
+    class Meta:
+        """What a person says; the rest follows."""
+
+        model = Assessment
+        fields = ("entity_type", "entity_id", "component", "value", "reason")
+
+
+@admin.register(Assessment)
+class AssessmentAdmin(LargeTableAdmin[Assessment]):
+    """What people and graders judge of components of scores. The latest counts, before anything observed."""
+
+    form = AssessmentForm
+    list_display = ("id", "at", "entity", "component", figure("value"), "assessed_by", "reason")
+    list_filter = ("component", TypeFilter)
+    search_fields = ("entity_id__exact",)
+    search_help_text = "An entity's id, whole."
+
+    @admin.display(description="entity")
+    def entity(self, one: Assessment) -> str:
+        """Return type and id."""
+        return f"{one.entity_type}:{one.entity_id}"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow the links that lead to one entity."""
+        return lookup.startswith("entity_") or super().lookup_allowed(lookup, value, request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Assessment | None = None) -> bool:  # noqa: ARG002
+        """Tell whether the person may judge."""
+        return request.user.has_perm("economics.add_assessment")
+
+    def get_fields(self, request: HttpRequest, obj: Assessment | None = None) -> Any:
+        """Ask for a new one what a person says of it."""
+        return AssessmentForm.Meta.fields if obj is None else super().get_fields(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Assessment | None = None) -> Any:
+        """Return all that is shown of one on record."""
+        return () if obj is None else super().get_readonly_fields(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Assessment, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        """Put it on record by the rule."""
+        by = figures.author(request, obj.reason)
+        saved = scores.assess(obj.entity_type, obj.entity_id, obj.component, obj.value, author=by, now=timezone.now())
+        obj.pk, obj._state.adding = saved.pk, False  # noqa: SLF001 - what Model.save does
