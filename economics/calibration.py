@@ -115,7 +115,7 @@ class Calibration(NamedTuple):
             return f"Too little to say: {self.users} entities used LLM tokens, and {FEWEST} are needed."
         if self.by_yield is None:
             return f"Nothing to compare: all had the same {self.what}, or brought in the same per token."
-        said = f"rank correlation {self.by_yield:f} over {self.users:,} entities"
+        said = f"rank correlation {self.by_yield:.2f} over {self.users:,} entities"
         if abs(self.by_yield) * Decimal(sqrt(self.users - 1)) < Decimal(_CHANCE):
             return f"No link that chance would not explain: {said}."
         more = "more" if self.by_yield > 0 else "less"
