@@ -47,6 +47,8 @@ from economics.models import (
     ReviewPool,
     Revision,
     Score,
+    Signal,
+    SignalSource,
     Tier,
     Transfer,
     Usage,
@@ -54,6 +56,7 @@ from economics.models import (
     WorthPolicy,
 )
 from tests import factories, reviewers
+from tests.economics import exchanges
 from tests.factories import NOON, after
 from tests.reviewers import offered, page, press, said, staff
 
@@ -64,11 +67,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 HOUSE = ("config", "economics", "auction", "django_celery_beat")
 EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
-    *(Assessment, BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, Tier, WorthPolicy),
+    *(Assessment, BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, SignalSource, Tier),
+    WorthPolicy,
 }
 LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
     *(Alert, Assessment, Counter, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
-    *(Revision, Score, UsageDay),
+    *(Revision, Score, Signal, UsageDay),
 }
 
 
@@ -118,6 +122,7 @@ def _books(number: int, worker: Agent) -> None:
     admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
     factories.record(own, 600, model=f"model-{number}")
     factories.outcome(own)
+    exchanges.signal(exchanges.source(f"source-{number}"), own.entity_id, "0.9")
     _worth(number)
     _review(number, line)
     safety.check(now=NOON)
@@ -308,10 +313,10 @@ def _issue(client: Client, owner: Agent, **fields: object) -> Any:
 def test_issue_key_asks_first_and_offers_the_scopes_of_the_kind(root: Client) -> None:
     grader = factories.agent(kind="grader")
     form = press(root, "issue_key", grader).context["form"]
-    assert form.fields["scopes"].choices == [
-        (scope, scope) for scope in ("budgets:read", "impact:write", "market:read")
-    ]
-    assert (form.initial["days"], form.initial["scopes"]) == (90, ["budgets:read", "impact:write", "market:read"])
+    scopes = sorted(keys.SCOPES_BY_KIND["grader"])
+    assert "impact:write" in scopes
+    assert form.fields["scopes"].choices == [(scope, scope) for scope in scopes]
+    assert (form.initial["days"], form.initial["scopes"]) == (90, scopes)
     assert AgentKey.objects.count() == 0
 
 
