@@ -36,17 +36,11 @@ _BOUNDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class WorthPolicyForm(forms.ModelForm[WorthPolicy]):
+class WorthPolicyForm(forms.Form):
     """All terms, as they are in force until they are changed here; why; and which version its author saw."""
 
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}), help_text="Goes on record.")
     saw = forms.IntegerField(widget=forms.HiddenInput)
-
-    class Meta:
-        """All terms."""
-
-        model = WorthPolicy
-        fields = worth_policy.TERMS
 
     def __init__(self, *given: Any, present: WorthPolicy, **named: Any) -> None:
         """Fill in what is in force, and bound each number as its law does."""
@@ -54,6 +48,8 @@ class WorthPolicyForm(forms.ModelForm[WorthPolicy]):
         plain = {name: Decimal(f"{v.normalize():f}") if isinstance(v, Decimal) else v for name, v in terms}
         super().__init__(*given, **{"initial": {**plain, "saw": present.version}, **named})
         self.present = present
+        # Not a form of the model: that would name the laws, which `clean` puts in words.
+        self.fields = {**forms.fields_for_model(WorthPolicy, worth_policy.TERMS), **self.fields}
         for name, (least, most) in _BOUNDS.items():
             field = self.fields[name]
             field.validators += [MinValueValidator(Decimal(least)), MaxValueValidator(Decimal(most))]
