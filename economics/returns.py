@@ -30,16 +30,20 @@ SELECT d.entity_type, d.entity_id, sum(d.amount) AS tokens
  GROUP BY d.entity_type, d.entity_id
 """
 
+# The policy's whole local days that ended with the last local midnight at or before a moment.
+SPAN: Final = """
+SELECT d.day - %(roi_days)s AS first_day, d.day AS end_day,
+       economics_first_moment(d.day - interval '1 day' * %(roi_days)s, p.zone) AS starts,
+       economics_first_moment(d.day::timestamp, p.zone) AS ends
+  FROM economics_policy p, LATERAL (SELECT (%(now)s AT TIME ZONE p.zone)::date) AS d(day) WHERE p.id = 1
+"""
+
 # E, T, μ and ROI of every entity with usage or outcomes in the last `roi_days` whole local days. Both fractions of
 # ROI = (E + m ΣE/ΣT) / (T + m) are made one, (E ΣT + m ΣE) / ((T + m) ΣT), whose terms are exact; the zeros make the
 # quotient exact far beyond the 15 places it is rounded to.
 # The bound is that of the column: whoever reports absurd figures must not keep all others from being judged.
 RETURNS: Final = f"""
-WITH span AS MATERIALIZED (
-    SELECT d.day - %(roi_days)s AS first_day, d.day AS end_day,
-           economics_first_moment(d.day - interval '1 day' * %(roi_days)s, p.zone) AS starts,
-           economics_first_moment(d.day::timestamp, p.zone) AS ends
-      FROM economics_policy p, LATERAL (SELECT (%(now)s AT TIME ZONE p.zone)::date) AS d(day) WHERE p.id = 1),
+WITH span AS MATERIALIZED ({SPAN}),
 edges AS MATERIALIZED ({EDGES}),
 tokens AS MATERIALIZED ({TOKENS}),
 sums AS MATERIALIZED (
