@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection, transaction
 
 from economics import revisions, signals, worth_policy
+from economics.models import Envelope, WorthPolicy
 
 _LARGEST: Final = 20  # moves that are told one by one
 
@@ -133,3 +134,38 @@ def weigh_when_due(*, now: datetime) -> Weighed | None:
         cursor.execute(_TODAY, {"now": now})
         _today, is_due = cursor.fetchone()
     return weigh(now=now) if is_due else None
+
+
+class Said(NamedTuple):
+    """What the signals on an entity come to: how many count, the confidence, and the weight it asks for."""
+
+    signals: int
+    confidence: Decimal
+    signal: Decimal
+
+
+def said(entity_type: str, entity_id: str, *, now: datetime) -> Said:
+    """Return what the market says of one entity now, under the policy in force: 0.5 and 0 where nobody says anything.
+
+    What is applied moves towards this by a step a day, and only while the gate is open.
+    """
+    terms = {**worth_policy.terms(worth_policy.get()), "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(signals.CONFIDENCE_OF_ENTITY, {**terms, "entity_type": entity_type, "entity_id": entity_id})
+        found = cursor.fetchone()
+    return Said(*found[2:]) if found else Said(0, Decimal("0.5"), Decimal(0))
+
+
+def shut(envelope: Envelope, policy: WorthPolicy) -> list[str]:
+    """Return why the market may not lift an envelope, in sentences; nothing where the gate is open.
+
+    The gate is that of the law `envelope_market_lifts_only_what_was_granted`.
+    """
+    reasons = []
+    if envelope.granted_at is None or not envelope.granted_by:
+        reasons.append("The Senate has not granted it.")
+    if envelope.priority_score < policy.score_threshold:
+        reasons.append(f"Its priority score is below {policy.score_threshold.normalize():f}.")
+    if envelope.state == Envelope.State.CAPPED:
+        reasons.append("It is capped.")
+    return reasons

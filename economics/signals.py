@@ -57,6 +57,15 @@ SELECT entity_type, entity_id, signals, round(c, 12) AS confidence,
 CONFIDENCES: Final = _SURE.format(counted="s.is_active")
 CONFIDENCES_OF_SOURCE: Final = _SURE.format(counted="s.name = %(source)s")  # of one alone, whether it counts or not
 
+# Of one entity: its own signals, and where prices count by their rank those of all others of its type.
+CONFIDENCE_OF_ENTITY: Final = (
+    _SURE.format(
+        counted="s.is_active AND g.entity_type = %(entity_type)s "
+        "AND (g.entity_id = %(entity_id)s OR NOT g.is_probability)"
+    )
+    + " WHERE entity_type = %(entity_type)s AND entity_id = %(entity_id)s"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:

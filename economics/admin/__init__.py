@@ -12,6 +12,7 @@ from economics.admin import (
     prices,
     reviews,
     scores,
+    signals,
     usage,
     worth,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "prices",
     "reviews",
     "scores",
+    "signals",
     "usage",
     "worth",
 ]

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
-from economics import envelopes, standings, stops
+from economics import envelopes, market, standings, stops, worth_policy
 from economics.admin import figures, forms, review_tables
 from economics.models import DefaultEnvelope, Envelope, ReviewLine
 
@@ -138,7 +138,10 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             (None, {"fields": ("entity", "state_in_words", "granted_in_words", "leads")}),
             ("Lines in their present window", {"fields": ("lines_now",)}),
             ceilings,
-            ("Worth", {"fields": ("priority_score", "market_weight", "market_signal", "roi_score", "last_reviews")}),
+            (
+                "Worth",
+                {"fields": ("priority_score", "market_weight", "market_now", "gate", "roi_score", "last_reviews")},
+            ),
             (f"Last {_REVISIONS_SHOWN} revisions", {"fields": ("history",)}),
         ]
 
@@ -147,7 +150,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         if obj is None:
             return ()
         shown = ("entity", "state_in_words", "granted_in_words", "leads", "lines_now", "last_reviews", "history")
-        return (*shown, "priority_score", "market_weight", "market_signal", "roi_score")
+        return (*shown, "priority_score", "market_weight", "market_now", "gate", "roi_score")
 
     @admin.display(description="state")
     def state_in_words(self, envelope: Envelope) -> str:
@@ -180,6 +183,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             ("alert", f"?line__envelope__id__exact={envelope.pk}", "alerts"),
             ("grant", f"?line__envelope__id__exact={envelope.pk}", "grants"),
             ("revision", f"?envelope__id__exact={envelope.pk}", "revisions"),
+            ("signal", of_entity, "signals"),
             ("reviewline", f"?envelope__id__exact={envelope.pk}", "reviews"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
@@ -198,6 +202,24 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         heads = ("Line", "Base", "Granted", "Limit", "Settled", "Held", "Remaining", "Room", "Resets (UTC)")
         head = format_html_join("", '<th scope="col">{}</th>', ((text,) for text in heads))
         return format_html('<table class="standing"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, rows)
+
+    @admin.display(description="the market says")
+    def market_now(self, envelope: Envelope) -> str:
+        """Return what the signals come to now, which the weight follows by a step a day."""
+        said = market.said(envelope.entity_type, envelope.entity_id, now=timezone.now())
+        if not said.signals:
+            return "nothing: the weight goes back to 0"
+        noun = "signal" if said.signals == 1 else "signals"
+        return (
+            f"confidence {said.confidence:.4f} by {said.signals:,} daily {noun}, which asks for a weight of "
+            f"{figures.number(said.signal)}"
+        )
+
+    @admin.display(description="gate")
+    def gate(self, envelope: Envelope) -> str:
+        """Return whether the market may lift it, and why not."""
+        reasons = market.shut(envelope, worth_policy.get())
+        return f"shut, the market may not lift it: {' '.join(reasons)}" if reasons else "open: the market may lift it"
 
     @admin.display(description="last reviews")
     def last_reviews(self, envelope: Envelope) -> SafeString | str:

@@ -182,6 +182,33 @@ def test_a_closed_gate_lets_a_weight_fall_but_not_rise(closed: dict[str, Any]) -
     assert (doubted.market_weight, doubted.market_signal) == (Decimal("-0.1"), Decimal("-0.49"))
 
 
+@pytest.mark.parametrize(
+    ("closed", "why"),
+    [
+        ({}, []),
+        ({"granted_by": ""}, ["The Senate has not granted it."]),
+        ({"priority_score": Decimal("0.49")}, ["Its priority score is below 0.5."]),
+        (
+            {"granted_at": None, "priority_score": Decimal(0), "state": "capped"},
+            ["The Senate has not granted it.", "Its priority score is below 0.5.", "It is capped."],
+        ),
+    ],
+    ids=str,
+)
+def test_a_closed_gate_says_why(closed: dict[str, Any], why: list[str]) -> None:
+    own = exchanges.granted("h1")
+    if closed:
+        Envelope.objects.filter(pk=own.pk).update(**closed)
+    own.refresh_from_db()
+    assert market.shut(own, worth_policy.get()) == why
+
+
+def test_what_is_said_of_an_entity_is_seen_before_it_is_applied() -> None:
+    assert market.said("hypothesis", "h1", now=NOON) == market.Said(0, Decimal("0.5"), Decimal(0))
+    exchanges.signal(exchanges.source(), "h1", "0.9")
+    assert market.said("hypothesis", "h1", now=NOON) == market.Said(1, Decimal("0.7"), Decimal("0.4"))
+
+
 def test_a_gate_that_closes_takes_all_back_at_once_and_reopened_begins_anew() -> None:
     own = exchanges.granted("h1")
     exchanges.signal(exchanges.source(), own.entity_id, "1")

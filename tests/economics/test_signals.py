@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.models import User
-from economics import budget_policy, errors, scoring, signals, worth_policy
+from economics import budget_policy, errors, market, scoring, signals, worth_policy
 from economics.models import Signal
 from tests import factories
 from tests.economics import exchanges
@@ -337,7 +337,9 @@ def test_the_statement_is_the_formula(
             for place, (entity, name, value, minutes) in enumerate(said)
         ]
         stored = Signal.objects.bulk_create(rows)
-        assert _sure() == _by_formula(stored, Decimal(half_life), Decimal(gain), zone)
+        expected = _by_formula(stored, Decimal(half_life), Decimal(gain), zone)
+        assert _sure() == expected
+        assert {name: market.said("hypothesis", name, now=NOON) for name in expected} == expected
         transaction.set_rollback(True)
 
 
