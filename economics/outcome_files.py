@@ -149,7 +149,7 @@ def _found(said: Any, how: Reading, now: datetime) -> Achieved | Faults:
     if not isinstance(said, dict):
         return [fault("not_an_object", "")]
     given = {name: value for name, value in said.items() if value is not None}
-    named = any(name in given for name in _ENTITY)
+    named = any(name in given or name in how.constants for name in _ENTITY)
     spoken = {name: value for name, value in how.defaults.items() if not (named and name in _ENTITY)}
     values = {**spoken, **given, **how.constants}
     amount = values.get("amount")
