@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 
 from economics import budget_policy, errors, revisions, scoring, worth_policy
-from economics.models import Assessment
+from economics.models import Assessment, Score
 
 _AUTHOR: Final = revisions.Author("scoring", "scores were made anew", "score")
 _SHOWN: Final = 10
@@ -190,6 +190,11 @@ def preview(*, now: datetime) -> Recomputed:
     with connection.cursor() as cursor:
         cursor.execute(_PREVIEW, _terms(now))
         return _told(cursor.fetchone())
+
+
+def present(entity_type: str, entity_id: str) -> Score | None:
+    """Return the present score of an entity, if it has one."""
+    return Score.objects.filter(entity_type=entity_type, entity_id=entity_id, superseded_at=None).first()
 
 
 def recompute_when_due(*, now: datetime) -> Recomputed:

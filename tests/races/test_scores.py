@@ -1,0 +1,91 @@
+"""Recomputations beside each other, beside whoever observes and judges, and beside a change of the policy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from config.errors import RefusedError
+from economics import observations, scores, scoring, worth_policy
+from economics.models import Assessment, Envelope, Observation, Score
+from tests import factories
+from tests.factories import NOON, REVIEWER, after
+from tests.races.crew import race
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROUNDS = 20
+ENTITIES = 6
+
+
+def _recompute(number: int) -> int:
+    return scores.recompute(now=after(10 * number + 5)).changed
+
+
+def _observe(source: str) -> Callable[[int], int]:
+    """Return a deed that records what the others with this source record, too."""
+
+    def deed(number: int) -> int:
+        rows = [
+            observations.Observed(
+                entity_type="hypothesis",
+                entity_id=f"h{place}",
+                kind="paper",
+                reference=f"pmid:{number}",
+                source=source,
+                event_id=f"{number}-{place}",
+            )
+            for place in range(ENTITIES)
+        ]
+        results = observations.observe_many(rows, now=after(10 * number))
+        return sum(result.status == observations.RECORDED for result in results)
+
+    return deed
+
+
+def _change(number: int) -> None:
+    threshold = Decimal(number % 10) / 10
+    try:
+        worth_policy.change(
+            author=REVIEWER, now=after(10 * number), evidence_scale=Decimal(5 + number), score_threshold=threshold
+        )
+    except RefusedError as refusal:
+        assert refusal.code == "stale_policy"  # noqa: PT017 - any other is a defect
+
+
+def _judge(number: int) -> None:
+    factories.assessment(f"h{number % ENTITIES}", "novelty", Decimal(number) / 100, at=after(10 * number))
+
+
+def test_one_present_score_per_entity_whoever_comes_first() -> None:
+    for place in range(ENTITIES):
+        envelope = factories.envelope(f"h{place}", granted=True)
+        factories.assessment(f"h{place}", "strategic_alignment", "1")
+        factories.assessment(f"h{place}", "community_interest", "1")
+        factories.assessment(f"h{place}", "novelty", "1")
+        scores.recompute(now=NOON)
+        Envelope.objects.filter(pk=envelope.pk).update(market_weight="0.2")
+
+    deeds: list[Callable[[int], object]] = [_recompute, _recompute, _observe("a"), _observe("a"), _change, _judge]
+    outcomes = race(*deeds, rounds=ROUNDS)
+
+    assert sum(seen.value for _, _, *both, _, _ in outcomes for seen in both) == ENTITIES * ROUNDS
+    scores.recompute(now=after(10_000))
+    present = Score.objects.filter(superseded_at=None)
+    assert Counter(present.values_list("entity_id", flat=True)) == {f"h{place}": 1 for place in range(ENTITIES)}
+    terms = worth_policy.terms(worth_policy.get())
+    for score in present:
+        seen = Observation.objects.filter(entity_id=score.entity_id).values_list("kind", "reference", "principal")
+        judged = Assessment.objects.filter(entity_id=score.entity_id).order_by("pk").values_list("component", "value")
+        assert score.score == scoring.score(scoring.components(dict(judged), scoring.counts(seen), terms), terms)
+    by_entity = dict(present.values_list("entity_id", "score"))
+    for envelope in Envelope.objects.all():
+        assert envelope.priority_score == by_entity[envelope.entity_id]
+        # No envelope is lifted that the gate of the policy in force holds back.
+        assert envelope.market_weight == 0 or envelope.priority_score >= terms["score_threshold"]
+    spans = list(Score.objects.order_by("entity_id", "pk").values_list("entity_id", "at", "superseded_at"))
+    for (entity, _at, ended), (following, began, _) in pairwise(spans):
+        assert entity != following or ended == began
