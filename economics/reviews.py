@@ -125,6 +125,14 @@ def draft_weekly(*, author: revisions.Author, now: datetime) -> Review:
     return review
 
 
+def get(review_id: int) -> Review:
+    """Return a review. Refuses one that there is not."""
+    review = Review.objects.filter(pk=review_id).first()
+    if review is None:
+        raise errors.UnknownReviewError(review_id=review_id)
+    return review
+
+
 def pools(review: Review) -> list[ReviewPool]:
     """Return what a review moves in each pool: the totals first, windows from the shortest, then the tiers."""
     return sorted(

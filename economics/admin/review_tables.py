@@ -183,6 +183,7 @@ def lines(found: Iterable[ReviewLine], *, led: bool = True) -> SafeString:
             review_words.reason(one),
         )
         for one in found
+        if one.moves
     ]
     if not rows:
         return format_html("<p>{}</p>", "No line moves.")

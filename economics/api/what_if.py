@@ -1,6 +1,7 @@
 """What a review would move if the policy were another, over HTTP."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from django.db import models
@@ -102,11 +103,13 @@ def _would_move(changes: dict[str, Any], limit: int, now: datetime) -> Any:
     shown = {
         "policy_version": worth_policy.get().version,
         "at": now,
-        "changes": {
-            name: f"{value:f}" if not isinstance(value, bool | int) else value for name, value in changes.items()
-        },
+        "changes": {name: _plain(value) for name, value in changes.items()},
         "pools": found.plan.pools,
         "counts": found.plan.counts,
         "lines": found.lines,
     }
     return WhatIfShown(shown).data
+
+
+def _plain(value: object) -> object:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value

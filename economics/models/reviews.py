@@ -221,3 +221,8 @@ class ReviewLine(models.Model):
     def __str__(self) -> str:
         """Return the rule."""
         return self.rule
+
+    @property
+    def moves(self) -> bool:
+        """Whether its ceiling changes, or the state of its envelope."""
+        return self.before != self.after or self.state_before != self.state_after

@@ -107,7 +107,12 @@ def test_a_daily_review_is_a_table_of_its_figures(root: Client) -> None:
 
 def test_lines_can_be_narrowed_and_tell_why(root: Client) -> None:
     draft = _draft()
-    asked = {"review__id__exact": draft.pk, "rule__exact": "reclaim", "moved": "yes", "type": "hypothesis"}
+    asked: dict[str, Any] = {
+        "review__id__exact": draft.pk,
+        "rule__exact": "reclaim",
+        "moved": "yes",
+        "type": "hypothesis",
+    }
     shown = root.get(page(ReviewLine), asked)
     assert [line.envelope.entity_id for line in shown.context["cl"].result_list] == ["idle"]
     assert "Used 10% of its base" in shown.content.decode()
@@ -217,7 +222,7 @@ def test_a_stranger_sees_no_review(client: Client) -> None:
 # Looking ahead
 
 
-def _asked(**changes: object) -> dict[str, object]:
+def _asked(**changes: object) -> dict[str, Any]:
     """Return the form as a person sends it: all terms of the policy in force but for `changes`."""
     present = worth_policy.terms(worth_policy.get())
     terms = {name: value for name, value in {**present, **changes}.items() if value is not False}

@@ -44,7 +44,7 @@ class Person:
         reviewers.staff(self._client, *permissions)
         self._token = self._client.get("/admin/").context["csrf_token"]
 
-    def get(self, path: str, **query: object) -> Response:
+    def get(self, path: str, **query: str) -> Response:
         return self._client.get(path, query)
 
     def post(self, path: str, body: object = None, *, key: str = "key", token: bool = True) -> Response:
