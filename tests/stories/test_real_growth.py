@@ -81,7 +81,7 @@ def _as_published(tmp_path: Path) -> Path:
         for row in rows:
             published = names.get(row["document"].lower(), row["document"])
             folder, slash, _name = published.removeprefix(TREE).partition("/")
-            # A path with a character that git quotes stands in the source as git wrote it: "b/…\\342\\200\\220….bel".
+            # A path with a character that git quotes stands in the source as git wrote it: "b/…\342\200\220….bel".
             topic = folder if slash and not published.startswith((*OLDER[1:], '"')) else "unsorted"
             writer.writerow({**row, "published": published, "topic": topic})
     return path
