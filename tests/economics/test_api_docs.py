@@ -1,11 +1,10 @@
-"""After the commands of docs/budgets.md those of docs/api.md do what the page says they do, in the order it says."""
+"""What the pages say calls over the API do, they do, in the order they say, after the commands of a page."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -15,11 +14,11 @@ from tests import pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 pytestmark = pytest.mark.django_db
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
-NUMBERS = {"id", "usage_id", "reservation_id", "corrects_id"}  # as they come
+NUMBERS = {"id", "usage_id", "signal_id", "reservation_id", "corrects_id"}  # as they come
 
 
 class Command(NamedTuple):
@@ -30,8 +29,8 @@ class Command(NamedTuple):
     answer: Any
 
 
-def _commands() -> list[Command]:
-    blocks = re.findall(r"^```\n(curl .*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+def _commands(page: str) -> list[Command]:
+    blocks = re.findall(r"^```\n(curl .*?)^```", (pages.PROJECT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
     found = []
     for part in re.split(r"^(?=curl )", "".join(blocks), flags=re.MULTILINE)[1:]:
         lines = part.rstrip().splitlines()
@@ -78,7 +77,7 @@ def test_the_page_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     for first in pages.commands("docs/budgets.md"):
         names |= pages.run(first) or {}
     names["API"] = ""
-    commands = _commands()
+    commands = _commands("docs/api.md")
     assert len(commands) == 14
     for command in commands:
         answer = _run(command.words, names)
@@ -89,3 +88,17 @@ def test_the_page_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: 
             names["RESERVATION"] = str(got["id"])
         elif answer.status_code == 201:
             names["USAGE"] = str(got["id"])
+
+
+def test_the_page_of_signals_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.sit_down(monkeypatch, tmp_path)
+    names = {"API": ""}
+    for first in pages.commands("docs/signals.md"):
+        names |= pages.run(first) or {}
+    commands = _commands("docs/signals.md")
+    assert len(commands) == 4
+    for command in commands:
+        answer = _run(command.words, names)
+        got = json.loads(answer.content)
+        assert answer.status_code == command.status, (command.words, got)
+        assert _fits(command.answer, got), (command.words, got)

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from economics.models import Envelope, Signal
+from tests import factories
 from tests.economics import exchanges
 from tests.factories import NOON
 
@@ -120,4 +121,23 @@ def test_weigh_says_what_moved(monkeypatch: pytest.MonkeyPatch) -> None:
         "2026-06-10: 2 weights moved, 1 up and 1 down; 1 unmoved under a changed signal; 0 held back by a closed gate.",
         "  hypothesis:up 0.1 to 0 (no signal)",
         "  hypothesis:down -0.1 to 0 (no signal)",
+    ]
+
+
+def test_a_source_is_registered_at_a_terminal() -> None:
+    factories.agent("ise", kind="exchange")
+    assert _run("register_source", "futures", "--kind", "price", "--agent", "ise") == (
+        "Registered futures: prices, probabilities, posted by ise.\n"
+    )
+    assert _run("register_source", "shares", "--kind", "price", "--by-rank") == (
+        "Registered shares: prices, values that count by their rank, imported by the house.\n"
+    )
+    assert [
+        _run("register_source", "futures", "--kind", "price"),
+        _run("register_source", "survey", "--kind", "confidence", "--by-rank"),
+        _run("register_source", "survey", "--kind", "confidence", "--agent", "nobody"),
+    ] == [
+        "exit 1: source_exists: There is a source of this name already.",
+        "exit 1: invalid_source: A source posts prices or confidences, and a confidence is a probability.",
+        "exit 1: There is no agent nobody.",
     ]

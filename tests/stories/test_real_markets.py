@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from economics import market, money, outcomes, reach, scoring, signals, worth_policy
 from economics.models import Envelope, Signal, SignalSource
-from tests import shared_files
+from tests import pages, shared_files
 from tests.economics import exchanges
 
 if TYPE_CHECKING:
@@ -209,6 +209,7 @@ def test_how_much_of_a_budget_reached_what_later_held(fleet: list[Envelope], tmp
     first, second, eerp = _told(tmp_path)
     parts = {"RPP": reach.together([first, second]), "EERP": eerp, "together": reach.together([first, second, eerp])}
     assert reach.table(parts) == TABLE
+    assert TABLE in (pages.PROJECT / "docs/framework.md").read_text()
     # The same from the source's own figures, without a row of ours.
     answers = _answers()
     for place, column in ((4, "final_price"), (5, "survey_mean")):
