@@ -4,11 +4,13 @@ from datetime import datetime
 from functools import partial
 
 from config import due
-from economics import admission, market, returns, safety, scores, unpriced
+from economics import admission, daily, market, returns, reviews, safety, scores, unpriced
 
 
 def run_due(*, now: datetime) -> None:
-    """Do all that is due at `now`: holds, prices, the daily check, and what deserves compute.
+    """Do all that is due at `now`: holds, prices, the daily check, what deserves compute, and the reviews.
+
+    A week's review is drafted last, so that it finds the scores, market weights and ROI of its first morning.
 
     One deed that fails is logged and does not stop the others; the next tick tries it again. Two workers may run
     this at the same time: each deed is safe against its double.
@@ -19,3 +21,5 @@ def run_due(*, now: datetime) -> None:
     due.attempt("scores", partial(scores.recompute_when_due, now=now))
     due.attempt("market weights", partial(market.weigh_when_due, now=now))
     due.attempt("returns", partial(returns.refresh_when_due, now=now))
+    due.attempt("daily review", partial(daily.review, now=now))
+    due.attempt("weekly review", partial(reviews.draft_when_due, now=now))
