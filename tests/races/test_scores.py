@@ -7,12 +7,14 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from config.errors import RefusedError
 from economics import observations, scores, scoring, worth_policy
 from economics.models import Assessment, Envelope, Observation, Score
 from tests import factories
 from tests.factories import NOON, REVIEWER, after
-from tests.races.crew import race
+from tests.races.crew import race, stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,3 +91,20 @@ def test_one_present_score_per_entity_whoever_comes_first() -> None:
     spans = list(Score.objects.order_by("entity_id", "pk").values_list("entity_id", "at", "superseded_at"))
     for (entity, _at, ended), (following, began, _) in pairwise(spans):
         assert entity != following or ended == began
+
+
+def test_a_policy_on_its_way_is_waited_for(committed_db: str) -> None:
+    """Its gate was closed by the old score, the new score would pass the old gate: one of both must see the other."""
+    envelope = factories.envelope("h0", granted=True)
+    for component in scoring.COMPONENTS:
+        factories.assessment("h0", component, "1")
+    scores.recompute(now=NOON)
+    Envelope.objects.filter(pk=envelope.pk).update(market_weight="0.2")
+    factories.assessment("h0", "evidence_strength", "0", at=after(1))  # 0.65
+    with psycopg.connect(committed_db) as hold:
+        hold.execute("INSERT INTO economics_worth_policies (version, score_threshold) VALUES (2, 0.8)")
+        with stuck(lambda: scores.recompute(now=after(2)), committed_db):
+            hold.commit()
+    envelope.refresh_from_db()
+    assert (envelope.priority_score, envelope.market_weight) == (Decimal("0.65"), Decimal(0))
+    assert Score.objects.get(superseded_at=None).policy_id == 2
