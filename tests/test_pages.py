@@ -25,6 +25,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
         ("docs/usage.md", 5),
         ("docs/prices.md", 4),
         ("docs/signals.md", 7),
+        ("docs/outcomes.md", 7),
         ("docs/operations.md", 10),
         ("docs/market.md", 0),
         ("docs/demo.md", 0),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-NUMBERS = {"id", "usage_id", "signal_id", "reservation_id", "corrects_id"}  # as they come
+NUMBERS = {"id", "usage_id", "signal_id", "outcome_id", "review_id", "reservation_id", "corrects_id"}  # as they come
 
 
 class Command(NamedTuple):
@@ -102,3 +102,18 @@ def test_the_page_of_signals_tells_what_happens(monkeypatch: pytest.MonkeyPatch,
         got = json.loads(answer.content)
         assert answer.status_code == command.status, (command.words, got)
         assert _fits(command.answer, got), (command.words, got)
+
+
+def test_the_page_of_outcomes_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.sit_down(monkeypatch, tmp_path)
+    names = {"API": ""}
+    for first in pages.commands("docs/outcomes.md"):
+        names |= pages.run(first) or {}
+    commands = _commands("docs/outcomes.md")
+    assert len(commands) == 6
+    for command in commands:
+        answer = _run(command.words, names)
+        got = json.loads(answer.content)
+        assert answer.status_code == command.status, (command.words, got)
+        assert _fits(command.answer, got), (command.words, got)
+        names.setdefault("OUTCOME", str(got.get("id")))
