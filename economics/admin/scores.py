@@ -1,6 +1,6 @@
 """Scores in the admin: explained in sentences, the observations behind them, and what reviewers judge."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
@@ -17,6 +17,8 @@ from economics import observations, score_words, scores
 from economics.admin import figures
 from economics.admin.budgets import TypeFilter
 from economics.models import Assessment, Observation, Score
+
+_SCORE: Final = figure("score")
 
 
 class PresentFilter(admin.SimpleListFilter):
@@ -47,21 +49,15 @@ class ScoreAdmin(LargeTableAdmin[Score]):
 
     hidden = ("inputs",)
     list_display = (
-        *("entity", figure("score"), figure("evidence_strength", "evidence"), figure("novelty")),
+        *("entity", _SCORE, figure("evidence_strength", "evidence"), figure("novelty")),
         *(figure("strategic_alignment", "alignment"), figure("community_interest", "interest")),
-        *("policy_id", "at", "superseded_at"),
+        *(figure("policy_id", "policy"), "at", "superseded_at"),
     )
     list_filter = (PresentFilter, TypeFilter)
-    sortable_by: ClassVar[tuple[str, ...]] = ("figure_score",)
+    sortable_by: ClassVar[tuple[Any, ...]] = (_SCORE,)
     search_fields = ("entity_id__exact",)
     search_help_text = "An entity's id, whole."
-    fieldsets = (
-        (None, {"fields": ("entity", "score", "because", "at", "superseded_at", "leads")}),
-        ("Components", {"fields": ("evidence_strength", "novelty", "strategic_alignment", "community_interest")}),
-        ("Weights", {
-            "fields": ("policy", "evidence_weight", "novelty_weight", "alignment_weight", "interest_weight"),
-        }),
-    )  # fmt: skip
+    fieldsets = ((None, {"fields": ("entity", "because", "score", "policy", "at", "superseded_at", "leads")}),)
     extra = ("entity", "because", "leads")
 
     @admin.display(description="entity")
@@ -81,7 +77,7 @@ class ScoreAdmin(LargeTableAdmin[Score]):
         of_entity = f"?entity_type__exact={score.entity_type}&entity_id__exact={score.entity_id}"
         links = (
             ("observation", of_entity, "observations"),
-            ("assessment", of_entity, "judgements"),
+            ("assessment", of_entity, "assessments"),
             ("score", f"{of_entity}&time=all", "all its scores"),
             ("envelope", f"?q={score.entity_id}&type={score.entity_type}", "envelope"),
         )
@@ -113,10 +109,7 @@ class LiveFilter(admin.SimpleListFilter):
 class ObservationAdmin(LargeTableAdmin[Observation]):
     """What was seen of entities, from which evidence and interest are computed. Evidence counts once per reference."""
 
-    list_display = (
-        *("id", "at", "entity", "kind", "reference", "principal", "source", "event_id"),
-        *("withdrawn_at", "withdrawn_by"),
-    )
+    list_display = (*("at", "entity", "kind", "reference", "principal", "source", "event_id", "withdrawn"),)
     list_filter = ("kind", LiveFilter, TypeFilter)
     search_fields = ("entity_id__exact",)
     search_help_text = "An entity's id, whole."
@@ -126,6 +119,11 @@ class ObservationAdmin(LargeTableAdmin[Observation]):
     def entity(self, seen: Observation) -> str:
         """Return type and id."""
         return f"{seen.entity_type}:{seen.entity_id}"
+
+    @admin.display(description="withdrawn")
+    def withdrawn(self, seen: Observation) -> str | None:
+        """Return when and by whom, if it was."""
+        return f"{seen.withdrawn_at:%Y-%m-%d} by {seen.withdrawn_by}" if seen.withdrawn_at else None
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow the links that lead to one entity."""

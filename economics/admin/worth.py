@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from config.errors import RefusedError
 from config.site import ReadOnlyAdmin
@@ -35,7 +37,7 @@ class WorthPolicyAdmin(ReadOnlyAdmin[WorthPolicy]):
     """Versions of the policy of worth; the highest is in force. A change is a new version and keeps the old ones."""
 
     change_list_template = "admin/worth_policies.html"
-    extra = ("changes",)
+    extra = ("changes", "terms")
     list_display = ("version_in_words", "made_at", "made_by", "changes", "reason")
     list_display_links = ("version_in_words",)
     sortable_by: ClassVar[tuple[str, ...]] = ()
@@ -45,9 +47,9 @@ class WorthPolicyAdmin(ReadOnlyAdmin[WorthPolicy]):
         return VersionList
 
     def get_fieldsets(self, request: HttpRequest, obj: WorthPolicy | None = None) -> Any:  # noqa: ARG002
-        """Show what it changed, then all its terms by subject."""
+        """Show what it changed, then all its terms."""
         head = ("version_in_words", "made_at", "made_by", "reason", "changes", "cause_kind", "cause_id")
-        return [(None, {"fields": head}), *((title, {"fields": names}) for title, names in worth_form.GROUPS)]
+        return [(None, {"fields": head}), ("Terms", {"fields": ("terms",), "classes": ("told",)})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: WorthPolicy | None = None) -> Any:
         """Return all that is shown."""
@@ -64,6 +66,24 @@ class WorthPolicyAdmin(ReadOnlyAdmin[WorthPolicy]):
         if not hasattr(policy, "before"):
             policy.before = WorthPolicy.objects.filter(version=policy.version - 1).first()
         return told(policy.before, policy) if policy.before else "the first version"
+
+    @admin.display(description="terms")
+    def terms(self, policy: WorthPolicy) -> SafeString:
+        """Return a table of all terms, by subject, each with what it means."""
+        said, rows = worth_policy.terms(policy), []
+        helps = {field.name: field.help_text for field in self.opts.concrete_fields}
+        for title, names in worth_form.GROUPS:
+            rows.append(format_html('<tr><th scope="colgroup" colspan="3">{}</th></tr>', title))
+            rows += [
+                format_html(
+                    '<tr><td>{}</td><td class="number">{}</td><td class="words">{}</td></tr>',
+                    worth_form.label(name),
+                    _value(said[name]),
+                    helps[name],
+                )
+                for name in names
+            ]
+        return format_html('<table class="review"><tbody>{}</tbody></table>', format_html_join("", "{}", zip(rows)))
 
     def has_add_permission(self, request: HttpRequest, obj: WorthPolicy | None = None) -> bool:  # noqa: ARG002
         """Tell whether the person may put another version in force."""
