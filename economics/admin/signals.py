@@ -34,6 +34,11 @@ class SourceForm(forms.ModelForm[SignalSource]):
         model = SignalSource
         fields = ("name", "title", "kind", "is_probability", "agent")
         widgets = {"title": forms.TextInput(attrs={"class": "vTextField"})}
+        help_texts = {
+            "name": "Letters, digits, - and _. All that is entered here is for good.",
+            "is_probability": "Ticked: values lie between 0 and 1 and are used as they are. Not: prices of any scale, "
+            "which count by their rank.",
+        }
 
     def clean(self) -> dict[str, Any]:
         """Take the kind of the agent along, which the law asks for."""
