@@ -66,7 +66,8 @@ def _observed(component: str, part: Mapping[str, Any], policy: WorthPolicy) -> s
     """Return what was counted, what it is worth and the function that makes a share of it."""
     counted = ", ".join(_count(kind, part[kind], policy) for kind in _PLURALS if part.get(kind))
     points, scale = plain(Decimal(str(part["points"]))), plain(getattr(policy, _SCALES[component]))
-    return f"{counted}: {points} points in all, 1 - exp(-{points} / {scale})."
+    noun = "point" if points == "1" else "points"
+    return f"{counted}: {points} {noun} in all, 1 - exp(-{points} / {scale})."
 
 
 def _count(kind: str, number: int, policy: WorthPolicy) -> str:

@@ -24,6 +24,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
         ("docs/budgets.md", 8),
         ("docs/usage.md", 5),
         ("docs/prices.md", 4),
+        ("docs/scores.md", 6),
         ("docs/signals.md", 7),
         ("docs/outcomes.md", 7),
         ("docs/operations.md", 10),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-NUMBERS = {"id", "usage_id", "signal_id", "outcome_id", "review_id", "reservation_id", "corrects_id"}  # as they come
+_NAMED = ("usage", "signal", "outcome", "observation", "review", "reservation", "corrects")
+NUMBERS = {"id", *(f"{name}_id" for name in _NAMED)}  # as they come
 
 
 class Command(NamedTuple):
@@ -117,3 +118,18 @@ def test_the_page_of_outcomes_tells_what_happens(monkeypatch: pytest.MonkeyPatch
         assert answer.status_code == command.status, (command.words, got)
         assert _fits(command.answer, got), (command.words, got)
         names.setdefault("OUTCOME", str(got.get("id")))
+
+
+def test_the_page_of_scores_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.sit_down(monkeypatch, tmp_path)
+    names = {"API": ""}
+    for first in pages.commands("docs/scores.md"):
+        names |= pages.run(first) or {}
+    commands = _commands("docs/scores.md")
+    assert len(commands) == 6
+    for command in commands:
+        pages.run(".venv/bin/python manage.py score")  # an hour later
+        answer = _run(command.words, names)
+        got = json.loads(answer.content)
+        assert answer.status_code == command.status, (command.words, got)
+        assert _fits(command.answer, got), (command.words, got)
