@@ -56,6 +56,9 @@ verdicts AS MATERIALIZED (
            coalesce(t.judged >= %(fewest_judged)s AND e.roi < t.low_below, false) AS is_low,
            p.envelope_id IS NOT NULL AS was_low
       FROM entities e LEFT JOIN types t USING (entity_type) LEFT JOIN were_low p ON p.envelope_id = e.id),
+used AS MATERIALIZED (
+    SELECT line_id, window_start, settled FROM economics_counters
+     WHERE window_start = ANY (ARRAY(SELECT last_start FROM windows UNION SELECT start_before FROM windows))),
 lines AS MATERIALIZED (
     SELECT v.id AS envelope_id, l.id AS line_id, l.window_kind, l.qualifier, l.is_named, l.base AS before, v.state,
            v.edges, v.tokens, v.roi, v.low_below, v.good_from, v.judged, v.is_low, v.was_low, v.priority_score,
@@ -71,8 +74,8 @@ lines AS MATERIALIZED (
       JOIN economics_lines l ON l.envelope_id = v.id AND l.resource_type = 'llm_tokens' AND l.base IS NOT NULL
        AND (l.is_named OR l.qualifier <> '')
       JOIN windows w ON w.kind = l.window_kind
-      LEFT JOIN economics_counters c ON c.line_id = l.id AND c.window_start = w.last_start
-      LEFT JOIN economics_counters d ON d.line_id = l.id AND d.window_start = w.start_before),
+      LEFT JOIN used c ON c.line_id = l.id AND c.window_start = w.last_start
+      LEFT JOIN used d ON d.line_id = l.id AND d.window_start = w.start_before),
 judged AS MATERIALIZED (
     SELECT *, NOT is_reduced AND NOT is_idle AND state = 'active' AND coalesce(roi >= good_from, false)
            AND market_weight > 0 AND priority_score > 0 AND step >= 1 AS may_gain,
@@ -220,7 +223,7 @@ def plan(*, now: datetime, policy: WorthPolicy, previous: int | None, varied: bo
     """
     text = _PLAN.format(returns=returns.RETURNS, worth=_AS_VARIED if varied else _AS_STORED)
     terms = {**worth_policy.terms(policy), "now": now, "previous": previous}
-    with connection.cursor() as cursor:
+    with returns.for_a_fleet() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.economics_plan")
         cursor.execute(text, terms)
         cursor.execute("ANALYZE economics_plan")
