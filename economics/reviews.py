@@ -84,12 +84,6 @@ UPDATE economics_lines l SET base = v.after
   FROM economics_review_lines v WHERE v.review_id = %(review)s AND v.before <> v.after AND l.id = v.line_id
    AND NOT l.is_named
 """
-_MOVE_RESERVES: Final = """
-UPDATE economics_reserves r SET amount = p.reserve_after
-  FROM economics_review_pools p
- WHERE p.review_id = %(review)s AND r.window_kind = p.window_kind AND r.qualifier = p.qualifier
-   AND r.amount <> p.reserve_after
-"""
 
 
 def draft_weekly(*, author: revisions.Author, now: datetime) -> Review:
@@ -203,9 +197,9 @@ def apply(review_id: int, *, author: revisions.Author, now: datetime) -> Review:
         moved = [name for (name,) in cursor.fetchmany(10)]
         if moved:
             raise errors.StaleReviewError(moved=", ".join(moved))
-        for statement in (_MOVE_ENVELOPES, _MOVE_LINES, _MOVE_RESERVES):
+        for statement in (_MOVE_ENVELOPES, _MOVE_LINES):
             cursor.execute(statement, terms)
-        return _decided(review, Review.State.APPLIED, author, now)
+        return _decided(review, Review.State.APPLIED, author, now)  # the law moves the reserves with it
 
 
 def discard(review_id: int, *, author: revisions.Author, now: datetime) -> Review:

@@ -1,5 +1,6 @@
 """Reviews: one run over all envelopes, what it would move line by line, and what became of it."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Abs, Floor, Least
@@ -8,11 +9,36 @@ from config import laws
 from economics.models.budgets import MOST_AMOUNT, Envelope, Line, Window
 from economics.models.worth import WorthPolicy, readable
 
+_MOVE_RESERVES = """
+    UPDATE economics_reserves r SET amount = p.reserve_after FROM economics_review_pools p
+     WHERE p.review_id = NEW.id AND r.window_kind = p.window_kind AND r.qualifier = p.qualifier
+       AND r.amount <> p.reserve_after;
+    RETURN NULL;
+"""
+
+
+def _of_a_draft(name: str) -> pgtrigger.Trigger:
+    """Refuse what is added to a review that is decided; one look at the reviews however many rows are added."""
+    return pgtrigger.Trigger(
+        name=name,
+        level=pgtrigger.Statement,
+        when=pgtrigger.After,
+        operation=pgtrigger.Insert,
+        referencing=pgtrigger.Referencing(new="added"),
+        func=f"""
+            IF EXISTS (SELECT FROM economics_reviews
+                        WHERE id IN (SELECT DISTINCT review_id FROM added) AND state <> 'draft') THEN
+                {laws.refusal(name, "nothing is added to a review that is decided")}
+            END IF;
+            RETURN NULL;
+        """,  # noqa: S608 - the law's name and sentence are constants
+    )
+
 
 class Reserve(models.Model):
     """LLM tokens that reviews took and could not place, by kind of window and tier; given first the next time.
 
-    `qualifier` is the tier, empty for the total. It moves only when a review is applied.
+    `qualifier` is the tier, empty for the total. The database moves it when a review is applied, and only then.
     """
 
     window_kind = models.TextField(choices=Window)
@@ -31,6 +57,8 @@ class Reserve(models.Model):
         )
         triggers = (
             laws.fixed("reserve_is_fixed", "id", "window_kind", "qualifier"),
+            laws.derived("reserve_follows_reviews", "amount"),
+            laws.derived_row("reserve_opens_empty", pgtrigger.Q(new__amount=0)),
             laws.kept("reserve_never_vanishes"),
             laws.never_truncated("reserve_never_truncated"),
         )
@@ -91,6 +119,13 @@ class Review(models.Model):
             laws.fixed("review_is_fixed", "id", "kind", "period", "policy_id", "drafted_at", "drafted_by", "figures"),
             laws.forwards("review_decided_once", "state", [("draft", "applied"), ("draft", "discarded")]),
             laws.once_all("review_decision_stays", "decided_at", "decided_by", "decision_reason"),
+            pgtrigger.Trigger(
+                name="review_moves_the_reserve",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("state"),
+                condition=pgtrigger.Q(old__state="draft", new__state="applied"),
+                func=_MOVE_RESERVES,
+            ),
             laws.kept("review_never_vanishes"),
             laws.never_truncated("review_never_truncated"),
         )
@@ -121,7 +156,7 @@ class ReviewPool(models.Model):
     reserve_after = models.DecimalField(max_digits=24, decimal_places=0)
 
     class Meta:
-        """Law: conserved to the unit."""
+        """Laws: conserved to the unit, and told when the review was drafted."""
 
         db_table = "economics_review_pools"
         constraints = (
@@ -138,7 +173,7 @@ class ReviewPool(models.Model):
                 ),
             ),
         )
-        triggers = laws.append_only("review_pool")
+        triggers = (*laws.append_only("review_pool"), _of_a_draft("review_pool_of_a_draft"))
 
     def __str__(self) -> str:
         """Return window and tier."""
@@ -216,7 +251,7 @@ class ReviewLine(models.Model):
             models.Index(name="review_line_by_envelope", fields=["envelope", "-review"]),
             models.Index(name="review_line_by_rule", fields=["review", "rule", "line"]),
         )
-        triggers = laws.append_only("review_line")
+        triggers = (*laws.append_only("review_line"), _of_a_draft("review_line_of_a_draft"))
 
     def __str__(self) -> str:
         """Return the rule."""

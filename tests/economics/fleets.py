@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from economics import envelopes, metering, worth_policy
+from economics import envelopes, metering, reviews, worth_policy
 from economics.events import Event
-from economics.models import Envelope, Outcome
+from economics.models import Envelope, Outcome, Review, ReviewPool
 from tests.factories import REVIEWER
 
 if TYPE_CHECKING:
@@ -84,3 +84,20 @@ def gained(of: Envelope, edges: int, *, at: datetime = MONDAY - timedelta(days=3
             event_id=str(next(_numbers)),
             at=at,
         )
+
+
+def reserve(amount: int, *, window: str = "week", tier: str = "") -> None:
+    """Let a review of long ago have taken so many tokens that nobody could use."""
+    weeks = Review.objects.filter(kind="weekly", period__lt=LONG_AGO).count()
+    earlier = Review.objects.create(
+        kind="weekly",
+        period=LONG_AGO.date() - timedelta(weeks=1 + weeks),
+        policy=worth_policy.get(),
+        drafted_at=LONG_AGO,
+        drafted_by="long ago",
+    )
+    taken = {"before": amount, "freed": amount, "after": 0, "placed": 0, "lines": 1, "gainers": 0}
+    ReviewPool.objects.create(
+        review=earlier, window_kind=window, qualifier=tier, reserve_before=0, reserve_after=amount, **taken
+    )
+    reviews.apply(earlier.pk, author=REVIEWER, now=LONG_AGO)

@@ -34,15 +34,7 @@ LATER: Final = NOON + 30 * DAY
 
 def _review(*stood: tuple[Envelope, str], at: Any = NOON, state: str = "draft") -> Review:
     """Return the weekly review that found these envelopes at this market weight and, half of it, priority score."""
-    decided = {} if state == "draft" else {"decided_at": at, "decided_by": "ada"}
-    made = Review.objects.create(
-        kind="weekly",
-        period=at.date(),
-        state=state,
-        policy=worth_policy.get(),
-        drafted_at=at,
-        **decided,
-    )
+    made = Review.objects.create(kind="weekly", period=at.date(), policy=worth_policy.get(), drafted_at=at)
     zero = dict.fromkeys(("step", "floor", "edges", "tokens", "judged"), 0)
     same = {"rule": "keep", "because": "as_it_is", "state_before": "active", "state_after": "active"}
     ReviewLine.objects.bulk_create(
@@ -61,6 +53,8 @@ def _review(*stood: tuple[Envelope, str], at: Any = NOON, state: str = "draft") 
         )
         for own, weight in stood
     )
+    if state != "draft":
+        Review.objects.filter(pk=made.pk).update(state=state, decided_at=at, decided_by="ada")
     return made
 
 

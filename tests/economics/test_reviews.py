@@ -11,6 +11,7 @@ from django.db import connection
 
 from economics import budget_policy, envelopes, errors, review_words, reviews, revisions, stops, worth_policy
 from economics.models import Envelope, Line, Reserve, Review, ReviewLine, Revision, Tier
+from tests.economics import fleets
 from tests.economics.fleets import LONG_AGO, MONDAY, gained, member, plain_policy, used
 from tests.factories import REVIEWER, refused
 
@@ -418,7 +419,7 @@ def test_a_reserve_that_has_moved_makes_a_draft_stale() -> None:
     gained(best, 10)
     member("idle", 1_000)
     review = _draft()
-    Reserve.objects.create(window_kind="week", qualifier="", amount=5)
+    fleets.reserve(5)
     with refused(errors.StaleReviewError) as refusal:
         reviews.apply(review.pk, author=REASON, now=MONDAY)
     assert refusal.value.figures == {"moved": "reserve per week"}

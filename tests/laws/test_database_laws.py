@@ -17,7 +17,13 @@ from django.db import Error, connection, transaction
 from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
-from tests.laws import crimes_in_the_books, crimes_in_worth_outcomes, crimes_in_worth_scores, crimes_in_worth_signals
+from tests.laws import (
+    crimes_in_reviews,
+    crimes_in_the_books,
+    crimes_in_worth_outcomes,
+    crimes_in_worth_scores,
+    crimes_in_worth_signals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +206,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_changes", _set("economics_dailyissue", "issue", "amount = 1")),
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
+    *crimes_in_reviews.CRIMES,
     *crimes_in_the_books.CRIMES,
     *crimes_in_worth_outcomes.CRIMES,
     *crimes_in_worth_scores.CRIMES,
@@ -384,6 +391,7 @@ NO_CRIMES: Final = {
     "transfer_moves_balances",  # moves balances; see the test below
     "daily_issue_not_negative",  # an issue below 0 lacks its transfer, too
     "agent_id_kind_once",  # the id alone is the primary key; the pair is there to be referenced
+    *crimes_in_reviews.NO_CRIMES,
     *crimes_in_the_books.NO_CRIMES,
     *crimes_in_worth_scores.NO_CRIMES,
     *crimes_in_worth_signals.NO_CRIMES,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from economics import reviews
 from economics.models import Envelope, Line, Reserve, Review, ReviewLine
+from tests.economics import fleets
 from tests.economics.fleets import LONG_AGO, MONDAY, gained, plain_policy, used
 from tests.factories import REVIEWER
 
@@ -177,7 +178,7 @@ def test_a_review_conserves_every_unit_and_keeps_its_rules(
     with transaction.atomic():
         plain_policy(**policy)
         _open(fleet)
-        Reserve.objects.create(window_kind="week", qualifier="", amount=reserve)
+        fleets.reserve(reserve)
         before = _sums()
         first = reviews.draft_weekly(author=REVIEWER, now=BEFORE)
         review = reviews.draft_weekly(author=REVIEWER, now=MONDAY)
