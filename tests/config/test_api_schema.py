@@ -33,7 +33,7 @@ def _operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]
 
 def test_the_description_is_valid_openapi_without_a_warning(schema: dict[str, Any]) -> None:
     validate_schema(schema)  # type: ignore[no-untyped-call] # it has no types
-    assert len(_operations(schema)) == 54
+    assert len(_operations(schema)) == 78
     names = [called["operationId"] for _path, _method, called in _operations(schema)]
     assert len(set(names)) == len(names)
 
@@ -63,7 +63,7 @@ def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -
         *("bids/", "bids/batch/", "tasks/", "slots/", "slots/{slot_id}/settle/", "slots/{slot_id}/impact/"),
         *(f"{BOOKS}/{name}/" for name in ("reservations", "usage", "usage/{usage_id}/correct")),
         *(f"{BOOKS}/{name}/" for name in ("outcomes", "outcomes/{outcome_id}/correct")),
-        *(f"{BOOKS}/{name}/" for name in ("scores", "observations")),
+        *(f"{BOOKS}/{name}/" for name in ("scores", "observations", "signals")),
         *(f"{BOOKS}/reviews/{name}" for name in ("", "{review_id}/apply/", "{review_id}/discard/")),
     }
 

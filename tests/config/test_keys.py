@@ -34,8 +34,14 @@ def _issued(owner: Agent | None = None, **terms: object) -> tuple[AgentKey, str]
             ],
         ),
         ("provider", ["budgets:read", "market:read", "slots:offer", "usage:write"]),
-        ("grader", ["budgets:read", "impact:write", "market:read"]),
-        ("exchange", ["budgets:read", "market:read"]),
+        (
+            "grader",
+            [
+                *("budgets:read", "impact:write", "market:read", "observations:write", "outcomes:write"),
+                "scores:write",
+            ],
+        ),
+        ("exchange", ["budgets:read", "market:read", "observations:write", "signals:write"]),
     ],
 )
 def test_issue_carries_all_that_the_kind_allows(kind: str, scopes: list[str]) -> None:

@@ -474,7 +474,7 @@ NO_CRIMES: Final = {
     "economics_alerts_threshold_check",
     "economics_policy_id_check",
     *(f"economics_policy_{part}_check" for part in ("reservation_seconds", "reservation_most_seconds")),
-    *(f"economics_policy_{part}_check" for part in ("safety_seconds", "week_starts_on")),
+    *(f"economics_policy_{part}_check" for part in ("safety_seconds", "score_seconds", "week_starts_on")),
     "envelope_opens_its_lines",
     "envelope_moves_its_lines",
     "grant_is_revised",
