@@ -27,7 +27,8 @@ class PolicyForm(forms.ModelForm[BudgetPolicy]):
         model = BudgetPolicy
         fields = (
             *("zone", "week_starts_on", "fleet_daily_usd", "request_token_cap", "request_usd_cap"),
-            *("reservation_seconds", "reservation_most_seconds", "unsplit_output_share", "safety_seconds"),
+            *("reservation_seconds", "reservation_most_seconds", "unsplit_output_share"),
+            *("safety_seconds", "score_seconds"),
         )
         widgets = {"zone": forms.TextInput(attrs={"class": "vTextField"})}
         labels = {
@@ -37,6 +38,7 @@ class PolicyForm(forms.ModelForm[BudgetPolicy]):
             "reservation_seconds": "Usual life of a reservation (seconds)",
             "reservation_most_seconds": "Longest life (seconds)",
             "safety_seconds": "Seconds between two checks",
+            "score_seconds": "Seconds between two makings of scores",
         }
 
     def clean_zone(self) -> str:
@@ -70,8 +72,9 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
             "description": "Changing either counts every window that is live anew, under the new calendar.",
         }),
         ("Reservations and prices", {
-            "fields": ("reservation_seconds", "reservation_most_seconds", "unsplit_output_share", "safety_seconds"),
+            "fields": ("reservation_seconds", "reservation_most_seconds", "unsplit_output_share"),
         }),
+        ("How often", {"fields": ("safety_seconds", "score_seconds")}),
         (None, {"fields": ("reason",)}),
     )  # fmt: skip
 

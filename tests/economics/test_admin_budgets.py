@@ -199,6 +199,7 @@ def _policy(**fields: object) -> dict[str, object]:
     names = (
         *("zone", "week_starts_on", "reservation_seconds", "reservation_most_seconds", "unsplit_output_share"),
         "safety_seconds",
+        "score_seconds",
     )
     return {name: getattr(policy, name) for name in names} | {"reason": "policy", **fields}
 
