@@ -21,7 +21,7 @@ UPDATE economics_policy SET last_weighed_on = %(today)s
 """
 
 # While this is held no version of the policy comes into force: one that raises the threshold would not see what is
-# lifted here until it is too late.
+# lifted here until it is too late. Taken after the row above, as scores do.
 _HOLD_POLICY: Final = "LOCK TABLE economics_worth_policies IN SHARE MODE"
 
 _SURE: Final = f"CREATE TEMPORARY TABLE economics_sure ON COMMIT DROP AS {signals.CONFIDENCES}"
@@ -101,9 +101,9 @@ def weigh(*, now: datetime, dry_run: bool = False) -> Weighed | None:
         cursor.execute(_TODAY, {"now": now})
         today, is_due = cursor.fetchone()
         if not dry_run:
-            cursor.execute(_HOLD_POLICY)
             cursor.execute(_STAMP, {"today": today})
             is_due = bool(cursor.rowcount)
+            cursor.execute(_HOLD_POLICY)
         if not is_due:
             return None
         policy = {**worth_policy.terms(worth_policy.get()), "now": now}

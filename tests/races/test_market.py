@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
-from economics import market, signals, worth_policy
+from economics import market, scores, signals, worth_policy
 from economics.models import Envelope, Revision, Signal
+from tests import factories
 from tests.economics import exchanges
 from tests.factories import NOON, REVIEWER
 from tests.races.crew import race
@@ -60,6 +61,8 @@ def test_nothing_is_lifted_behind_a_gate_that_closes_meanwhile() -> None:
     by = exchanges.source()
     own = [exchanges.granted(f"h{place}") for place in range(ENVELOPES)]
     ids = [envelope.pk for envelope in own]
+    for envelope in own:
+        factories.assessment(envelope.entity_id, "novelty", "1")
 
     def post(number: int) -> None:
         rows = [
@@ -71,9 +74,11 @@ def test_nothing_is_lifted_behind_a_gate_that_closes_meanwhile() -> None:
         signals.post_many(rows, agent=None, now=NOON + number * DAY)
 
     def score(number: int) -> None:
-        for place, pk in enumerate(ids):
-            scored = Decimal("0.4") if (place + number) % 3 == 0 else Decimal("0.7")
-            Envelope.objects.filter(pk=pk).update(priority_score=scored)
+        """Score a third 0.25, below the threshold, and the others 0.6: 0.35 for evidence, 0.25 for novelty."""
+        for place, envelope in enumerate(own):
+            evidence = "0" if (place + number) % 3 == 0 else "1"
+            factories.assessment(envelope.entity_id, "evidence_strength", evidence, at=NOON + number * DAY)
+        scores.recompute(now=NOON + number * DAY)
 
     def cap(number: int) -> None:
         pk = ids[number % ENVELOPES]
