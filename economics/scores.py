@@ -128,7 +128,7 @@ written AS (
 _STAMP: Final = """
 UPDATE economics_policy SET last_scored_at = %(now)s
  WHERE id IN (SELECT id FROM economics_policy WHERE last_scored_at IS NULL OR last_scored_at <= %(now)s
-                 FOR NO KEY UPDATE SKIP LOCKED)
+                 FOR NO KEY UPDATE {})
 """
 # Whoever puts a new policy in force was here before, or waits: it closes the market's gate by scores that stay.
 _HOLD_POLICY: Final = "LOCK TABLE economics_worth_policies IN SHARE MODE"
@@ -162,15 +162,15 @@ class Recomputed(NamedTuple):
     moves: tuple[Move, ...] = ()
 
 
-def recompute(*, now: datetime) -> Recomputed:
+def recompute(*, now: datetime, wait: bool = False) -> Recomputed:
     """Make all scores anew by the policy in force and set `priority_score` of the envelopes by them.
 
     A score is written where the version of the policy, a component or what it was made of has changed; the one
-    before is superseded. An envelope without any score keeps its priority. Beside another recomputation, or for a
-    moment before the last one's, it does nothing.
+    before is superseded. An envelope without any score keeps its priority. Beside another recomputation (or the daily
+    check) it waits if told to, else it does nothing, as for a moment before the last one's.
     """
     with revisions.signed(_AUTHOR, now=now), connection.cursor() as cursor:
-        cursor.execute(_STAMP, {"now": now})
+        cursor.execute(_STAMP.format("" if wait else "SKIP LOCKED"), {"now": now})
         if not cursor.rowcount:
             return Recomputed()
         cursor.execute(_HOLD_POLICY)

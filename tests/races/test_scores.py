@@ -108,3 +108,13 @@ def test_a_policy_on_its_way_is_waited_for(committed_db: str) -> None:
     envelope.refresh_from_db()
     assert (envelope.priority_score, envelope.market_weight) == (Decimal("0.65"), Decimal(0))
     assert Score.objects.get(superseded_at=None).policy_id == 2
+
+
+def test_a_recomputation_beside_another_waits_only_if_told_to(committed_db: str) -> None:
+    factories.assessment("h0", "novelty", "1")
+    with psycopg.connect(committed_db) as hold:
+        hold.execute("SELECT FROM economics_policy FOR NO KEY UPDATE")
+        assert scores.recompute(now=NOON) == scores.Recomputed()
+        with stuck(lambda: scores.recompute(now=NOON, wait=True), committed_db):
+            hold.commit()
+    assert Score.objects.count() == 1

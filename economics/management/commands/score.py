@@ -27,7 +27,7 @@ class Command(BaseCommand):
             self._explain(options["explain"])
             return
         now = timezone.now()
-        done = scores.preview(now=now) if options["dry_run"] else scores.recompute(now=now)
+        done = scores.preview(now=now) if options["dry_run"] else scores.recompute(now=now, wait=True)
         told = "Dry run: nothing is written. " if options["dry_run"] else ""
         envelopes = "" if options["dry_run"] else f"; envelopes set: {done.envelopes:,}"
         self.stdout.write(f"{told}Entities scored: {done.scored:,}; scores changed: {done.changed:,}{envelopes}.")
