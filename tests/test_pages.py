@@ -27,6 +27,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
         ("docs/scores.md", 6),
         ("docs/signals.md", 7),
         ("docs/outcomes.md", 7),
+        ("docs/reviews.md", 6),
         ("docs/operations.md", 10),
         ("docs/market.md", 0),
         ("docs/demo.md", 0),

@@ -133,3 +133,19 @@ def test_the_page_of_scores_tells_what_happens(monkeypatch: pytest.MonkeyPatch, 
         got = json.loads(answer.content)
         assert answer.status_code == command.status, (command.words, got)
         assert _fits(command.answer, got), (command.words, got)
+
+
+def test_the_page_of_reviews_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.sit_down(monkeypatch, tmp_path)
+    names = {"API": ""}
+    for first in pages.commands("docs/reviews.md"):
+        names |= pages.run(first) or {}
+    names["API"] = ""
+    commands = _commands("docs/reviews.md")
+    assert len(commands) == 5
+    for command in commands:
+        answer = _run(command.words, names)
+        got = json.loads(answer.content)
+        assert answer.status_code == command.status, (command.words, got)
+        assert _fits(command.answer, got), (command.words, got)
+        names.setdefault("REVIEW", str(got["results"][0]["id"]) if got.get("results") else "")
