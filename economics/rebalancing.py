@@ -7,6 +7,7 @@ from django.db import connection
 
 from economics import returns, scores, signals, worth_policy
 from economics.models import WorthPolicy
+from economics.models.budgets import MOST_AMOUNT
 
 # What the envelopes stand at; and what they would stand at after the next weighing if the policy were another.
 _AS_STORED: Final = "SELECT id, priority_score, market_weight FROM resource_budgets"
@@ -78,7 +79,8 @@ lines AS MATERIALIZED (
       LEFT JOIN used d ON d.line_id = l.id AND d.window_start = w.start_before),
 judged AS MATERIALIZED (
     SELECT *, NOT is_reduced AND NOT is_idle AND state = 'active' AND coalesce(roi >= good_from, false)
-           AND market_weight > 0 AND priority_score > 0 AND step >= 1 AS may_gain,
+           AND market_weight > 0 AND priority_score > 0 AND least(step, floor(%(most)s - before)) >= 1 AS may_gain,
+           least(step, floor(%(most)s - before)) AS most_given,
            greatest(0, least(step, floor(before - %(floor_tokens)s))) AS most_taken
       FROM lines),
 pools AS MATERIALIZED (
@@ -88,12 +90,12 @@ pools AS MATERIALIZED (
      GROUP BY j.window_kind, j.qualifier, r.amount),
 -- Whoever would get more than its step by its share gets its step; those are first in the order of step by priority.
 gainers AS MATERIALIZED (
-    SELECT j.line_id, j.window_kind, j.qualifier, j.step, j.priority_score, j.roi, p.pot,
-           sum(j.step) OVER sofar - j.step AS steps_sofar,
+    SELECT j.line_id, j.window_kind, j.qualifier, j.most_given AS step, j.priority_score, j.roi, p.pot,
+           sum(j.most_given) OVER sofar - j.most_given AS steps_sofar,
            sum(j.priority_score) OVER pool - sum(j.priority_score) OVER sofar + j.priority_score AS priority_from
       FROM judged j JOIN pools p USING (window_kind, qualifier) WHERE j.may_gain
     WINDOW pool AS (PARTITION BY j.window_kind, j.qualifier),
-           sofar AS (PARTITION BY j.window_kind, j.qualifier ORDER BY j.step / j.priority_score, j.line_id
+           sofar AS (PARTITION BY j.window_kind, j.qualifier ORDER BY j.most_given / j.priority_score, j.line_id
                      ROWS UNBOUNDED PRECEDING)),
 filled AS MATERIALIZED (
     SELECT *, step * priority_from <= (pot - steps_sofar) * priority_score AS is_full FROM gainers),
@@ -133,6 +135,7 @@ SELECT envelope_id, line_id, window_kind, qualifier, is_named, gainers, reserve,
             WHEN state <> 'active' THEN state
             WHEN roi < good_from THEN 'not_good_enough'
             WHEN market_weight <= 0 THEN 'no_market'
+            WHEN step >= 1 AND most_given < 1 THEN 'at_the_most'
             ELSE 'too_small' END AS because,
        before, before - taken + gained AS after, state AS state_before,
        CASE WHEN is_capped AND state = 'active' THEN 'capped'
@@ -222,7 +225,7 @@ def plan(*, now: datetime, policy: WorthPolicy, previous: int | None, varied: bo
     would follow from `policy` instead of those stored. Needs a transaction, in which the table of lines then stands.
     """
     text = _PLAN.format(returns=returns.RETURNS, worth=_AS_VARIED if varied else _AS_STORED)
-    terms = {**worth_policy.terms(policy), "now": now, "previous": previous}
+    terms = {**worth_policy.terms(policy), "now": now, "previous": previous, "most": MOST_AMOUNT}
     with returns.for_a_fleet() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.economics_plan")
         cursor.execute(text, terms)

@@ -101,7 +101,10 @@ def _sums() -> dict[tuple[str, str], Decimal]:
 
 def _shares(pot: int, gainers: Iterable[ReviewLine]) -> dict[int, int]:
     """Return who gets what of a pot by the words of the rule, in exact fractions and without a closed form."""
-    most = {one.pk: math.floor(Fraction(one.before) * Fraction(one.step)) for one in gainers}
+    most = {
+        one.pk: min(math.floor(Fraction(one.before) * Fraction(one.step)), math.floor(10**15 - one.before))
+        for one in gainers
+    }
     priority = {one.pk: Fraction(one.priority_score) for one in gainers}
     full: set[int] = set()
     while True:
