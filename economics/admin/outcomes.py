@@ -33,9 +33,7 @@ class CorrectionForm(figures.ReasonForm):
 class OutcomeAdmin(LargeTableAdmin[Outcome]):
     """What came of work, one row per outcome; a negative one takes back a part of that which it corrects."""
 
-    list_display = (
-        *("id", "at", "entity", "kind", figure("amount"), "artifact", "corrects_id", "source", "agent_id", "note"),
-    )
+    list_display = ("id", "at", "entity", "what", figure("amount"), "correction", "source")
     list_filter = ("kind", "at")
     search_fields = ("entity_id__exact", "artifact_id__exact", "event_id__exact")
     search_help_text = "The id of an entity, an artifact or an event, whole."
@@ -46,10 +44,15 @@ class OutcomeAdmin(LargeTableAdmin[Outcome]):
         """Return type and id of the entity."""
         return f"{outcome.entity_type}:{outcome.entity_id}"
 
-    @admin.display(description="shows in")
-    def artifact(self, outcome: Outcome) -> str:
-        """Return type and id of the artifact in which it shows, if any."""
-        return ":".join(part for part in (outcome.artifact_type, outcome.artifact_id) if part)
+    @admin.display(description="kind")
+    def what(self, outcome: Outcome) -> str:
+        """Return the kind in words."""
+        return outcome.get_kind_display().lower()
+
+    @admin.display(description="corrects")
+    def correction(self, outcome: Outcome) -> str:
+        """Return which row it takes back, and why, if it is a correction."""
+        return "" if outcome.corrects_id is None else f"{outcome.corrects_id}: {outcome.note}"
 
     def has_correct_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may correct outcomes."""

@@ -66,4 +66,4 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         """Return the kind and the entity."""
-        return f"{self.kind} for {self.entity_type}:{self.entity_id}"
+        return f"{self.get_kind_display().lower()} for {self.entity_type}:{self.entity_id}"
