@@ -62,10 +62,10 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
 
     form = PolicyForm
     list_display = ("__str__", "zone", "week_starts_on", figure("fleet_daily_usd"), "today", "paused")
-    readonly_fields = ("today", "paused", "checked")
+    readonly_fields = ("today", "paused", "checked", "last_weighed_on")
     actions = ("pause_fleet", "resume_fleet")
     fieldsets = (
-        ("Today", {"fields": ("today", "paused", "checked")}),
+        ("Today", {"fields": ("today", "paused", "checked", "last_weighed_on")}),
         ("The fleet", {"fields": ("fleet_daily_usd", "request_token_cap", "request_usd_cap")}),
         ("Calendar", {
             "fields": ("zone", "week_starts_on"),
