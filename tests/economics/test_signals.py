@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from config.models import User
 from economics import budget_policy, errors, market, scoring, signals, worth_policy
+from economics.market import Said
 from economics.models import Signal
 from tests import factories
 from tests.economics import exchanges
@@ -28,22 +29,14 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
-class Sure(NamedTuple):
-    """What the signals on an entity come to."""
-
-    signals: int
-    confidence: Decimal
-    signal: Decimal
-
-
-def _sure(at: datetime = NOON, entity_type: str = "hypothesis", **terms: Any) -> dict[str, Sure]:
+def _sure(at: datetime = NOON, entity_type: str = "hypothesis", **terms: Any) -> dict[str, Said]:
     text = signals.CONFIDENCES_OF_SOURCE if "source" in terms else signals.CONFIDENCES
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH x AS ({text}) SELECT * FROM x WHERE entity_type = %(kind)s ORDER BY 2",
             {**worth_policy.terms(worth_policy.get()), "now": at, "kind": entity_type, **terms},
         )
-        return {entity_id: Sure(*rest) for _type, entity_id, *rest in cursor.fetchall()}
+        return {entity_id: Said(*rest) for _type, entity_id, *rest in cursor.fetchall()}
 
 
 # Sources
@@ -88,9 +81,9 @@ def test_an_inactive_source_posts_nothing_and_counts_for_nothing() -> None:
     with refused(errors.SourceInactiveError):
         exchanges.signal(by, "h1", "0.8")
     assert _sure() == {}
-    assert _sure(source=by.pk) == {"h1": Sure(1, Decimal("0.7"), Decimal("0.4"))}
+    assert _sure(source=by.pk) == {"h1": Said(1, Decimal("0.7"), Decimal("0.4"))}
     signals.set_active([by.pk], is_active=True)
-    assert _sure() == {"h1": Sure(1, Decimal("0.7"), Decimal("0.4"))}
+    assert _sure() == {"h1": Said(1, Decimal("0.7"), Decimal("0.4"))}
 
 
 # Posting
@@ -221,14 +214,14 @@ def test_one_signal_is_refused_as_it_is_among_many(change: dict[str, Any], refus
 def test_one_fresh_signal_moves_half_way() -> None:
     """With h = 1, c = (0.5 + 1 · 0.9) / (1 + 1) = 0.7; weight = 2 · 0.7 - 1 = 0.4."""
     exchanges.signal(exchanges.source(), "h1", "0.9")
-    assert _sure() == {"h1": Sure(1, Decimal("0.7"), Decimal("0.4"))}
+    assert _sure() == {"h1": Said(1, Decimal("0.7"), Decimal("0.4"))}
 
 
 def test_a_signal_fades_by_half_in_a_week() -> None:
     """After 7 days h = 1/2: (0.5 + 0.45) / 1.5 = 0.6333; after 14 days h = 1/4: (0.5 + 0.225) / 1.25 = 0.58."""
     exchanges.signal(exchanges.source(), "h1", "0.9")
-    assert _sure(NOON + 7 * DAY)["h1"] == Sure(1, Decimal("0.633333333333"), Decimal("0.266667"))
-    assert _sure(NOON + 14 * DAY)["h1"] == Sure(1, Decimal("0.58"), Decimal("0.16"))
+    assert _sure(NOON + 7 * DAY)["h1"] == Said(1, Decimal("0.633333333333"), Decimal("0.266667"))
+    assert _sure(NOON + 14 * DAY)["h1"] == Said(1, Decimal("0.58"), Decimal("0.16"))
 
 
 def test_a_signal_older_than_ten_half_lives_is_forgotten_and_one_of_the_future_not_known() -> None:
@@ -283,7 +276,7 @@ def test_an_old_price_is_read_against_todays_market() -> None:
     exchanges.signal(by, "a", "10", NOON - 7 * DAY)
     for entity_id, price in (("a", "50"), ("b", "20"), ("c", "30")):
         exchanges.signal(by, entity_id, price)
-    assert _sure()["a"] == Sure(2, Decimal("0.566666666667"), Decimal("0.133333"))
+    assert _sure()["a"] == Said(2, Decimal("0.566666666667"), Decimal("0.133333"))
 
 
 def test_gain_and_bounds_are_the_policys() -> None:
@@ -343,7 +336,7 @@ def test_the_statement_is_the_formula(
         transaction.set_rollback(True)
 
 
-def _by_formula(rows: list[Signal], half_life: Decimal, gain: Decimal, zone: str) -> dict[str, Sure]:
+def _by_formula(rows: list[Signal], half_life: Decimal, gain: Decimal, zone: str) -> dict[str, Said]:
     last: dict[tuple[str, str, Any], Signal] = {}
     latest: dict[tuple[str, str], Signal] = {}
     for row in sorted(rows, key=lambda one: (one.at, one.pk)):
@@ -359,5 +352,5 @@ def _by_formula(rows: list[Signal], half_life: Decimal, gain: Decimal, zone: str
     made = {}
     for entity, mine in sorted(heard.items()):
         c = scoring.confidence(mine, half_life)
-        made[entity] = Sure(len(mine), scoring.rounded(c, 12), scoring.market_signal(c, gain))
+        made[entity] = Said(len(mine), scoring.rounded(c, 12), scoring.market_signal(c, gain))
     return made
