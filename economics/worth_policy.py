@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from config.errors import RefusedError
@@ -14,6 +14,17 @@ from economics.models import WorthPolicy
 
 _OF_THE_VERSION: Final = ("version", "made_at", "made_by", "reason", "cause_kind", "cause_id")
 TERMS: Final = tuple(f.name for f in WorthPolicy._meta.concrete_fields if f.name not in _OF_THE_VERSION)  # noqa: SLF001 - Django's public name for it
+
+_LAWS: Final[Mapping[str, str]] = {
+    "worth_weights_sum_to_one": "The four weights of a score sum to 1.",
+    "worth_points_sane": "Points and edges lie between 0 and 1,000, scales between 0.001 and 100,000.",
+    "worth_market_sane": "Gain, daily step and threshold lie between 0 and 1, the half-life between 0.01 and 365 days.",
+    "worth_returns_sane": "ROI looks back 1 to 366 days, and the fewest tokens that prove it are at least 1.",
+    "worth_review_sane": (
+        "A review's step is at most 0.5, its quantiles and shares lie between 0 and 1, the low quantile not above the "
+        "good one; at least one entity is judged."
+    ),
+}
 
 
 def ensure() -> None:
@@ -72,19 +83,26 @@ def change(
 def check(policy: WorthPolicy) -> None:
     """Refuse terms that no version may have, without storing them."""
     try:
-        policy.full_clean(exclude=_OF_THE_VERSION, validate_unique=False)
+        policy.clean_fields(exclude=_OF_THE_VERSION)
     except ValidationError as error:
         field, (first, *_others) = next(iter(error.message_dict.items()))
-        pointer = "/" if field == NON_FIELD_ERRORS else f"/{field}"
-        raise errors.BudgetInvalidError(first, pointer=pointer) from error
+        raise errors.BudgetInvalidError(first, pointer=f"/{field}") from error
+    for law in policy._meta.constraints:  # noqa: SLF001 - Django's public name for it
+        try:
+            law.validate(WorthPolicy, policy)
+        except ValidationError as error:
+            raise errors.BudgetInvalidError(_sentence(law.name), pointer="/", law=law.name) from error
 
 
 def _refusal(error: IntegrityError) -> RefusedError:
     law = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
     if law.endswith("_pkey"):
         return errors.StalePolicyError()
-    sentence = "The four weights of a score sum to 1." if law == "worth_weights_sum_to_one" else f"It breaks {law}."
-    return errors.BudgetInvalidError(sentence, pointer="/", law=law)
+    return errors.BudgetInvalidError(_sentence(law), pointer="/", law=law)
+
+
+def _sentence(law: str) -> str:
+    return _LAWS.get(law, f"It breaks {law}.")
 
 
 def weights(policy: WorthPolicy) -> tuple[Decimal, Decimal, Decimal, Decimal]:

@@ -131,10 +131,16 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         return super().changeform_view(request, object_id, form_url, context)
 
     @admin.display(description="review")
-    def told(self, review: Review) -> str:
+    def told(self, review: Review) -> SafeString:
         """Return what it is, and by which version of the policy it was made."""
-        made = f"{review.drafted_at:%Y-%m-%d %H:%M} UTC by {review.drafted_by or 'somebody'}"
-        return f"{review}, made {made}, by {review.policy} of the policy of worth"
+        return format_html(
+            '{}, made {} UTC by {}, by <a href="{}">{} of the policy of worth</a>',
+            review,
+            f"{review.drafted_at:%Y-%m-%d %H:%M}",
+            review.drafted_by or "somebody",
+            reverse("admin:economics_worthpolicy_change", args=[review.policy_id]),
+            review.policy,
+        )
 
     @admin.display(description="decision")
     def decision(self, review: Review) -> str:
@@ -347,7 +353,7 @@ class EntityTypeFilter(TypeFilter):
 class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
     """What reviews found of each line and made of it, with the reason and the figures behind it."""
 
-    list_display = ("entity", "line_title", "rule", figure("before"), figure("after"), "figure_change", "why", "of")
+    list_display = ("entity", "of", "line_title", "rule", figure("before"), figure("after"), "figure_change", "why")
     list_filter = (ReviewFilter, "rule", MovedFilter, EntityTypeFilter)
     list_select_related = ("review", "envelope", "line")
     search_fields = ("envelope__entity_id__exact",)
@@ -386,11 +392,16 @@ class ReviewPoolAdmin(ReadOnlyAdmin[ReviewPool]):
     """What each review moved among the lines of one kind of window and tier."""
 
     list_display = (
-        *("id", "review", "window_kind", "qualifier", figure("lines"), figure("gainers"), figure("before")),
-        *(figure("freed"), figure("placed"), figure("after"), figure("reserve_before"), figure("reserve_after")),
+        *("__str__", "of", figure("lines"), figure("gainers", "may gain"), figure("before"), figure("freed")),
+        *(figure("placed"), figure("after"), figure("reserve_before", "reserve"), figure("reserve_after")),
     )
     list_filter = ("window_kind",)
     list_select_related = ("review",)
+
+    @admin.display(description="review")
+    def of(self, pool: ReviewPool) -> str:
+        """Return the week, and what became of it."""
+        return f"{pool.review.period}, {pool.review.state}"
 
 
 @admin.register(Reserve)

@@ -41,6 +41,15 @@ class WhatIfForm(forms.ModelForm[WorthPolicy]):
             label = str(self.fields[name].label)
             self.fields[name].label = label.replace("Roi ", "ROI ").replace("Kg ", "KG ")
 
+    def validate_constraints(self) -> None:
+        """Say in words which law the terms break together, where each by itself is one."""
+        if self.errors:
+            return
+        try:
+            worth_policy.check(self.instance)
+        except RefusedError as refusal:
+            self.add_error(None, refusal.detail)
+
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """Return the fields by subject; those that belong to none come last."""
         named = {name for _title, names in _GROUPS for name in names}
