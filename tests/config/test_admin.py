@@ -152,7 +152,14 @@ def _review(number: int, line: Line) -> None:
     figures = dict.fromkeys(("floor", "edges", "tokens", "judged", "priority_score", "market_weight"), 0)
     states = {"state_before": "active", "state_after": "active", "is_low": False, "was_low": False}
     ReviewLine.objects.create(
-        **own, line=line, envelope=line.envelope, rule="gain", because="good", step=Decimal("0.2"), **figures, **states
+        **own,
+        line=line,
+        envelope_id=line.envelope_id,
+        rule="gain",
+        because="good",
+        step=Decimal("0.2"),
+        **figures,
+        **states,
     )
     kind = {"window_kind": "day", "qualifier": line.qualifier}
     ReviewPool.objects.create(**own, **kind, lines=1, gainers=1, reserve_before=60, freed=0, placed=60, reserve_after=0)
