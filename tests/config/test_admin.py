@@ -148,7 +148,7 @@ def _review(number: int, line: Line) -> None:
         drafted_at=NOON,
         figures=rebalancing.Counts(1, 0, 0, 1, 0, 0, 0, 0, 0)._asdict(),
     )
-    own = {"review": review, "before": 600, "after": 660}
+    own: dict[str, Any] = {"review": review, "before": 600, "after": 660}
     figures = dict.fromkeys(("floor", "edges", "tokens", "judged", "priority_score", "market_weight"), 0)
     states = {"state_before": "active", "state_after": "active", "is_low": False, "was_low": False}
     ReviewLine.objects.create(
