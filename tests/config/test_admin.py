@@ -154,7 +154,7 @@ def _review(number: int, line: Line) -> None:
     ReviewLine.objects.create(
         **own,
         line=line,
-        envelope_id=line.envelope_id,
+        envelope=line.envelope,
         rule="gain",
         because="good",
         step=Decimal("0.2"),
