@@ -124,7 +124,7 @@ def _books(number: int, worker: Agent) -> None:
     factories.outcome(own)
     exchanges.signal(exchanges.source(f"source-{number}"), own.entity_id, "0.9")
     _worth(number)
-    _review(number, line)
+    _review(number, own, line)
     safety.check(now=NOON)
     stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
     DefaultEnvelope.objects.create(entity_type=f"type-{number}")
@@ -139,7 +139,7 @@ def _worth(number: int) -> None:
     scores.recompute(now=after(number))
 
 
-def _review(number: int, line: Line) -> None:
+def _review(number: int, of: Envelope, line: Line) -> None:
     """Add a review that moves one line, and a reserve."""
     review = Review.objects.create(
         kind="weekly",
