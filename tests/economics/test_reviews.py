@@ -47,6 +47,10 @@ def _verdicts(review: Review) -> dict[str, tuple[str, str, int]]:
     return {one.envelope.entity_id: (one.rule, one.because, int(one.after - one.before)) for one in lines}
 
 
+def _whole(*figures: Decimal) -> tuple[int, ...]:
+    return tuple(int(figure) for figure in figures)
+
+
 def _bases() -> dict[str, int]:
     return {own.entity_id: own.token_budget for own in Envelope.objects.all()}
 
@@ -89,7 +93,7 @@ def test_who_is_low_twice_is_reduced_by_a_fifth_and_capped_and_the_good_gain_it(
     }
     assert _bases() == {"a": 800, "b": 1_000, "c": 1_066, "d": 1_067, "e": 1_067}
     low = Envelope.objects.get(entity_id="a")
-    assert (low.state, low.market_weight) == ("capped", 0)
+    assert (low.state, low.market_weight) == ("capped", Decimal(0))
     assert low.state_reason == "ROI below the low quantile of its type in two reviews running"
 
 
@@ -150,7 +154,7 @@ def test_a_line_younger_than_two_windows_is_not_idle() -> None:
     )
     review = _draft()
     line = ReviewLine.objects.get(review=review, envelope=young)
-    assert (line.rule, line.because, line.used_last, line.used_before) == ("keep", "unproven", 0, None)
+    assert (line.rule, line.because, line.used_last, line.used_before) == ("keep", "unproven", Decimal(0), None)
 
 
 def test_nobody_to_gain_and_nothing_moves() -> None:
@@ -193,8 +197,8 @@ def test_what_nobody_can_take_is_kept_in_reserve_and_given_first() -> None:
     first = _applied()
     assert _verdicts(first) == {"best": ("gain", "good_to_the_step", 20), "idle": ("reclaim", "idle", -200)}
     (pool,) = first.pools.all()
-    assert (pool.before, pool.after, pool.freed, pool.placed) == (1_100, 920, 200, 20)
-    assert (pool.reserve_before, pool.reserve_after) == (0, 180)
+    assert _whole(pool.before, pool.after, pool.freed, pool.placed) == (1_100, 920, 200, 20)
+    assert _whole(pool.reserve_before, pool.reserve_after) == (0, 180)
     assert Reserve.objects.get(window_kind="week", qualifier="").amount == 180
 
     used(best, 100, before=NEXT)
@@ -202,7 +206,7 @@ def test_what_nobody_can_take_is_kept_in_reserve_and_given_first() -> None:
     second = _applied(NEXT)
     (pool,) = second.pools.all()
     assert _verdicts(second) == {"best": ("gain", "good_to_the_step", 24), "idle": ("keep", "low_once", 0)}
-    assert (pool.reserve_before, pool.freed, pool.placed, pool.reserve_after) == (180, 0, 24, 156)
+    assert _whole(pool.reserve_before, pool.freed, pool.placed, pool.reserve_after) == (180, 0, 24, 156)
 
 
 def test_shares_follow_priority_and_what_is_above_a_step_goes_to_the_others() -> None:
@@ -293,7 +297,8 @@ def test_tiers_and_windows_are_pools_of_their_own_and_a_lifetime_is_left_alone()
         ("monthly", "", "month"): 0,
     }
     pools = {
-        (pool.window_kind, pool.qualifier): (pool.freed, pool.placed, pool.reserve_after) for pool in review.pools.all()
+        (pool.window_kind, pool.qualifier): _whole(pool.freed, pool.placed, pool.reserve_after)
+        for pool in review.pools.all()
     }
     assert pools == {("week", ""): (200, 200, 0), ("week", "frontier"): (240, 120, 120), ("month", ""): (0, 0, 0)}
     assert Line.objects.get(envelope=good, qualifier="frontier").base == 720

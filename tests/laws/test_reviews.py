@@ -118,7 +118,9 @@ def _shares(pot: int, gainers: Iterable[ReviewLine]) -> dict[int, int]:
         full |= above
     given = {pk: most[pk] for pk in full} | {pk: math.floor(share[pk]) for pk in share}
     rest = pot - sum(given.values())
-    for one in sorted((one for one in gainers if one.pk not in full), key=lambda one: (-one.roi, one.line_id))[:rest]:
+    for one in sorted((one for one in gainers if one.pk not in full), key=lambda one: (-(one.roi or 0), one.line_id))[
+        :rest
+    ]:
         given[one.pk] += 1
     return given
 
@@ -137,6 +139,7 @@ def _check_pool(lines: list[ReviewLine], pool: Any) -> None:
         if one.rule == "gain":
             assert one.state_before == "active"
             assert one.roi is not None
+            assert one.good_from is not None
             assert one.roi >= one.good_from
             assert one.market_weight > 0
     candidates = [one for one in lines if one.because.startswith("good")]

@@ -49,9 +49,7 @@ def _unbroken(envelope: Envelope) -> bool:
         revision.changes["token_budget"]
         for revision in Revision.objects.filter(envelope=envelope, changes__has_key="token_budget").order_by("pk")
     ]
-    return all(new == old for (_old, new), (old, _new) in pairwise(steps)) and (
-        steps[-1][1] == envelope.token_budget
-    )
+    return all(new == old for (_old, new), (old, _new) in pairwise(steps)) and (steps[-1][1] == envelope.token_budget)
 
 
 def test_one_draft_a_week_and_one_decision() -> None:
