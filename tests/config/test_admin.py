@@ -154,7 +154,7 @@ def _review(number: int, of: Envelope, line: Line) -> None:
     ReviewLine.objects.create(
         **own,
         line=line,
-        envelope=line.envelope,
+        envelope=of,
         rule="gain",
         because="good",
         step=Decimal("0.2"),
