@@ -135,6 +135,7 @@ SELECT envelope_id, line_id, window_kind, qualifier, is_named, gainers, reserve,
             WHEN state <> 'active' THEN state
             WHEN roi < good_from THEN 'not_good_enough'
             WHEN market_weight <= 0 THEN 'no_market'
+            WHEN priority_score <= 0 THEN 'no_priority'
             WHEN step >= 1 AND most_given < 1 THEN 'at_the_most'
             ELSE 'too_small' END AS because,
        before, before - taken + gained AS after, state AS state_before,

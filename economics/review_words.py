@@ -27,6 +27,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "capped": "ROI {roi}. A line that was capped gains nothing yet.",
     "not_good_enough": "ROI {roi} lies between {low} and {good}, the low and the good quantile of its type.",
     "no_market": "ROI {roi} is at least {good}, but the market does not lift it (weight {weight}).",
+    "no_priority": "ROI {roi} is at least {good}, but it has no priority to share by.",
     "at_the_most": "ROI {roi} is at least {good}, but no line may be larger than it is.",
     "too_small": "ROI {roi} is at least {good}, but {step} of its base is less than a token.",
 }

@@ -250,6 +250,23 @@ def test_only_the_active_that_the_market_lifts_gain() -> None:
     }
 
 
+def test_what_keeps_a_good_line_from_gaining_is_said() -> None:
+    plain_policy(score_threshold=Decimal(0))
+    for name, base, priority in (("gains", 1_000, "0.5"), ("unranked", 1_000, "0"), ("tiny", 4, "0.5")):
+        own = member(name, base, priority=priority)
+        used(own, base, base)
+        gained(own, base)
+    member("idle")
+    verdicts = _verdicts(_draft())
+    assert verdicts["unranked"] == ("keep", "no_priority", 0)
+    assert verdicts["tiny"] == ("keep", "too_small", 0)
+    said = {line.because: review_words.reason(line) for line in ReviewLine.objects.filter(rule="keep")}
+    assert said == {
+        "no_priority": "ROI 500,000.00 is at least 500,000.00, but it has no priority to share by.",
+        "too_small": "ROI 500,000.00 is at least 500,000.00, but 20% of its base is less than a token.",
+    }
+
+
 def test_a_cap_is_lifted_when_roi_is_not_low_any_more() -> None:
     plain_policy()
     _fleet()
