@@ -1,0 +1,118 @@
+"""Lines and pools of reviews, and the reserves between them, to be read."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+
+from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
+from economics import review_words
+from economics.admin import review_tables
+from economics.admin.budgets import TypeFilter
+from economics.models import Reserve, Review, ReviewLine, ReviewPool
+
+
+class MovedFilter(admin.SimpleListFilter):
+    """Whether anything changes."""
+
+    title = "moves"
+    parameter_name = "moved"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer both."""
+        return [("yes", "yes"), ("no", "no")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ReviewLine]) -> QuerySet[ReviewLine]:  # noqa: ARG002
+        """Keep one of them."""
+        still = {"before": F("after"), "state_before": F("state_after")}
+        if self.value() == "yes":
+            return queryset.exclude(**still)
+        return queryset.filter(**still) if self.value() == "no" else queryset
+
+
+class ReviewFilter(admin.SimpleListFilter):
+    """The latest weekly reviews, so that nobody looks through the table for them."""
+
+    title = "review"
+    parameter_name = "review__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return a quarter of them."""
+        found = Review.objects.filter(kind=Review.Kind.WEEKLY).order_by("-period", "-pk")[:13]
+        return [(str(review.pk), f"{review.period} {review.state}") for review in found]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ReviewLine]) -> QuerySet[ReviewLine]:  # noqa: ARG002
+        """Keep one of them."""
+        chosen = self.value() or ""
+        return queryset.filter(review_id=int(chosen)) if chosen.isdecimal() else queryset
+
+
+class EntityTypeFilter(TypeFilter):
+    """The types of entities."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        """Keep one type."""
+        return queryset.filter(envelope__entity_type=self.value()) if self.value() else queryset
+
+
+@admin.register(ReviewLine)
+class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
+    """What reviews found of each line and made of it, with the reason and the figures behind it."""
+
+    list_display = ("entity", "of", "line_title", "rule", figure("before"), figure("after"), "figure_change", "why")
+    list_filter = (ReviewFilter, "rule", MovedFilter, EntityTypeFilter)
+    list_select_related = ("review", "envelope", "line")
+    search_fields = ("envelope__entity_id__exact",)
+    search_help_text = "The id of an entity, whole."
+    ordering: ClassVar[tuple[str, ...]] = ("-review_id", "-line_id")
+    extra = ("why",)
+
+    @admin.display(description="entity")
+    def entity(self, line: ReviewLine) -> str:
+        """Return whose line it is."""
+        return str(line.envelope)
+
+    @admin.display(description="line")
+    def line_title(self, line: ReviewLine) -> str:
+        """Return tier and window."""
+        return review_tables.title(line)
+
+    @admin.display(description="review")
+    def of(self, line: ReviewLine) -> str:
+        """Return the week."""
+        return f"{line.review.period}"
+
+    @admin.display(description="change")
+    def figure_change(self, line: ReviewLine) -> str:
+        """Return by how much it moves."""
+        return review_tables.signed(line.after - line.before)
+
+    @admin.display(description="why")
+    def why(self, line: ReviewLine) -> str:
+        """Return the reason in words."""
+        return review_words.reason(line)
+
+
+@admin.register(ReviewPool)
+class ReviewPoolAdmin(ReadOnlyAdmin[ReviewPool]):
+    """What each review moved among the lines of one kind of window and tier."""
+
+    list_display = (
+        *("__str__", "of", figure("lines"), figure("gainers", "may gain"), figure("before"), figure("freed")),
+        *(figure("placed"), figure("after"), figure("reserve_before", "reserve"), figure("reserve_after")),
+    )
+    list_filter = ("window_kind",)
+    list_select_related = ("review",)
+
+    @admin.display(description="review")
+    def of(self, pool: ReviewPool) -> str:
+        """Return the week, and what became of it."""
+        return f"{pool.review.period}, {pool.review.state}"
+
+
+@admin.register(Reserve)
+class ReserveAdmin(ReadOnlyAdmin[Reserve]):
+    """LLM tokens that reviews took and could not place yet; they are given first the next time."""
+
+    list_display = ("__str__", figure("amount"))
