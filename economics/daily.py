@@ -17,9 +17,9 @@ _FIGURES: Final = """
 SELECT json_build_object(
     'usd', (SELECT coalesce(sum(cost), 0)::text FROM economics_usage_days WHERE day = %(day)s),
     'usd_cap', (SELECT fleet_daily_usd::text FROM economics_policy WHERE id = 1),
-    'llm_tokens', (SELECT coalesce(sum(amount), 0)::bigint FROM economics_usage_days
+    'llm_tokens', (SELECT trim_scale(coalesce(sum(amount), 0)) FROM economics_usage_days
                     WHERE day = %(day)s AND resource_type = 'llm_tokens'),
-    'unpriced_llm_tokens', (SELECT coalesce(sum(unpriced_amount), 0)::bigint FROM economics_usage_days
+    'unpriced_llm_tokens', (SELECT trim_scale(coalesce(sum(unpriced_amount), 0)) FROM economics_usage_days
                              WHERE day = %(day)s AND resource_type = 'llm_tokens'),
     'events', (SELECT coalesce(sum(events), 0) FROM economics_usage_days WHERE day = %(day)s),
     'refused', (SELECT coalesce(sum(times), 0) FROM economics_refusals
@@ -30,7 +30,8 @@ SELECT json_build_object(
     'spent_most', (SELECT coalesce(json_agg(json_build_object('entity', entity, 'usd', usd::text, 'llm_tokens', tokens)
                                             ORDER BY usd DESC, tokens DESC, entity), '[]')
                      FROM (SELECT entity_type || ':' || entity_id AS entity, trim_scale(sum(cost)) AS usd,
-                                  coalesce(sum(amount) FILTER (WHERE resource_type = 'llm_tokens'), 0)::bigint AS tokens
+                                  trim_scale(coalesce(sum(amount) FILTER (WHERE resource_type = 'llm_tokens'), 0))
+                                  AS tokens
                              FROM economics_usage_days WHERE day = %(day)s GROUP BY entity_type, entity_id
                             ORDER BY sum(cost) DESC, 3 DESC, 1 LIMIT 10) AS most))
 """
