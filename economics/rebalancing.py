@@ -9,6 +9,9 @@ from economics import returns, scores, signals, worth_policy
 from economics.models import WorthPolicy
 from economics.models.budgets import MOST_AMOUNT
 
+# Of a share used, as large as its column: whoever reports absurd figures must not keep all others from being reviewed.
+_MOST_SHARE: Final = 10**14 - 1
+
 # What the envelopes stand at; and what they would stand at after the next weighing if the policy were another.
 _AS_STORED: Final = "SELECT id, priority_score, market_weight FROM resource_budgets"
 _AS_VARIED: Final = f"""
@@ -64,10 +67,10 @@ lines AS MATERIALIZED (
     SELECT v.id AS envelope_id, l.id AS line_id, l.window_kind, l.qualifier, l.is_named, l.base AS before, v.state,
            v.edges, v.tokens, v.roi, v.low_below, v.good_from, v.judged, v.is_low, v.was_low, v.priority_score,
            v.market_weight, floor(l.base * %(review_step)s) AS step,
-           CASE WHEN v.created_at <= w.last_start AND l.base > 0 THEN round(coalesce(c.settled, 0) / l.base, 6)
-           END AS used_last,
-           CASE WHEN v.created_at <= w.start_before AND l.base > 0 THEN round(coalesce(d.settled, 0) / l.base, 6)
-           END AS used_before,
+           CASE WHEN v.created_at <= w.last_start AND l.base > 0
+                THEN least(round(coalesce(c.settled, 0) / l.base, 6), %(most_share)s) END AS used_last,
+           CASE WHEN v.created_at <= w.start_before AND l.base > 0
+                THEN least(round(coalesce(d.settled, 0) / l.base, 6), %(most_share)s) END AS used_before,
            v.is_low AND v.was_low AS is_reduced,
            v.created_at <= w.start_before AND coalesce(c.settled, 0) < %(idle_share)s * l.base
            AND coalesce(d.settled, 0) < %(idle_share)s * l.base AS is_idle
@@ -226,7 +229,8 @@ def plan(*, now: datetime, policy: WorthPolicy, previous: int | None, varied: bo
     would follow from `policy` instead of those stored. Needs a transaction, in which the table of lines then stands.
     """
     text = _PLAN.format(returns=returns.RETURNS, worth=_AS_VARIED if varied else _AS_STORED)
-    terms = {**worth_policy.terms(policy), "now": now, "previous": previous, "most": MOST_AMOUNT}
+    bounds = {"most": MOST_AMOUNT, "most_share": _MOST_SHARE}
+    terms = {**worth_policy.terms(policy), **bounds, "now": now, "previous": previous}
     with returns.for_a_fleet() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.economics_plan")
         cursor.execute(text, terms)

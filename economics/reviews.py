@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 
 from economics import errors, rebalancing, revisions, worth_policy
 from economics.models import Review, ReviewLine, ReviewPool, Window, WorthPolicy
@@ -89,13 +89,14 @@ UPDATE economics_lines l SET base = v.after
 def draft_weekly(*, author: revisions.Author, now: datetime) -> Review:
     """Draft the review of the week of `now` and return it; the one there is already if it is not discarded.
 
-    See `rebalancing.plan` for what it would move. Drafts of earlier weeks are discarded. A review that would change
+    One of a later week counts, too: where a new calendar sets the week back, no week is reviewed twice. See
+    `rebalancing.plan` for what it would move. Drafts of earlier weeks are discarded. A review that would change
     nothing counts as applied at once; one inside the policy's bounds is applied by the policy.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ALONE)
         period = _week(now)
-        existing = Review.objects.filter(kind="weekly", period=period).exclude(state="discarded").first()
+        existing = _from(period).exclude(state="discarded").order_by("period").first()
         if existing is not None:
             return existing
         _supersede(period, now)
@@ -135,8 +136,8 @@ def pools(review: Review) -> list[ReviewPool]:
 
 
 def draft_when_due(*, now: datetime) -> Review | None:
-    """Draft the week's review if there is none yet, discarded ones counting; otherwise do nothing."""
-    if Review.objects.filter(kind="weekly", period=_week(now)).exists():
+    """Draft the week's review if there is none of it or a later one yet, discarded ones counting; else do nothing."""
+    if _from(_week(now)).exists():
         return None
     return draft_weekly(author=revisions.Author("policy", "the weekly review"), now=now)
 
@@ -147,6 +148,11 @@ def _week(now: datetime) -> date:
         cursor.execute(_WEEK, [now])
         period: date = cursor.fetchone()[0]
     return period
+
+
+def _from(period: date) -> QuerySet[Review]:
+    """Return the weekly reviews of a period and of those after it: the calendar may have been moved back since."""
+    return Review.objects.filter(kind="weekly", period__gte=period)
 
 
 def _supersede(period: date, now: datetime) -> None:

@@ -367,8 +367,23 @@ def test_a_review_is_drafted_once_a_week() -> None:
 
 def test_a_week_begins_where_the_policy_says() -> None:
     budget_policy.change(author=REVIEWER, now=LONG_AGO, zone="Pacific/Auckland", week_starts_on=7)
-    assert _draft(MONDAY - timedelta(hours=36, minutes=30)).period == date(2026, 3, 1)  # Sunday, 00:30 there
     assert _draft(MONDAY - timedelta(hours=37, minutes=30)).period == date(2026, 2, 22)
+    assert _draft(MONDAY - timedelta(hours=36, minutes=30)).period == date(2026, 3, 1)  # Sunday, 00:30 there
+
+
+@pytest.mark.parametrize("first_day", [3, 7])  # Wednesday and Sunday: on Tuesday the week is set back
+def test_a_week_that_is_set_back_is_not_reviewed_twice(first_day: int) -> None:
+    review = _moving()
+    tuesday = MONDAY + timedelta(days=1)
+    budget_policy.change(author=REVIEWER, now=tuesday, week_starts_on=first_day)
+    assert reviews.draft_when_due(now=tuesday) is None
+    assert _draft(tuesday).pk == review.pk
+    following = reviews.draft_when_due(now=MONDAY + timedelta(days=first_day - 1))
+    assert following is not None
+    assert (following.period, following.figures["previous_review"]) == (
+        MONDAY.date() + timedelta(days=first_day - 1),
+        review.pk,
+    )
 
 
 def test_a_discarded_review_moves_nothing_and_another_may_be_drafted() -> None:
@@ -445,6 +460,15 @@ def test_a_reserve_that_has_moved_makes_a_draft_stale() -> None:
     with refused(errors.StaleReviewError) as refusal:
         reviews.apply(review.pk, author=REASON, now=MONDAY)
     assert refusal.value.figures == {"moved": "reserve per week"}
+
+
+def test_absurd_usage_of_one_stops_no_review() -> None:
+    plain_policy()
+    fleet = _fleet()
+    used(member("absurd", 1), 10**15 - 1)
+    review = _draft()
+    assert ReviewLine.objects.get(review=review, envelope__entity_id="absurd").used_last == 10**14 - 1
+    assert review.lines.count() == len(fleet) + 1
 
 
 # By itself
