@@ -61,7 +61,7 @@ class ReturnedShown(serializers.Serializer[entities.Returned]):
     roi = fields.Exact(max_digits=30, decimal_places=15, allow_null=True)
     edges = fields.Exact(max_digits=36, decimal_places=6)
     tokens = fields.Exact(max_digits=36, decimal_places=6)
-    prior = fields.Exact(max_digits=30, decimal_places=15, help_text="Edges per LLM token of all of its type.")
+    prior = fields.Exact(max_digits=48, decimal_places=15, help_text="Edges per LLM token of all of its type.")
     days = serializers.IntegerField()
     first_day = serializers.DateField()
     last_day = serializers.DateField()

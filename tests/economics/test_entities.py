@@ -231,6 +231,20 @@ def test_agents_and_people_read_the_story() -> None:
     assert stranger.get(path).status_code == 401
 
 
+def test_absurd_outcomes_of_another_hide_no_story() -> None:
+    worth_policy.change(author=REVIEWER, now=NOON, paper_edges=Decimal(1_000))
+    now = callers.now()
+    own = member("own")
+    used(own, 1, before=now)
+    for number in range(3):
+        Outcome.objects.create(
+            entity_type="hypothesis", entity_id="absurd", kind="papers", amount=10**12 - 1, source="absurd",
+            event_id=str(number), at=now - timedelta(days=3),
+        )  # fmt: skip
+    answer = callers.caller().get(f"{BOOKS}/entities/hypothesis/own/")
+    assert (answer.status_code, answer.json()["returns"]["prior"]) == (200, "2999999999997000")
+
+
 def test_an_unknown_entity_is_404() -> None:
     answer = callers.caller().get(f"{BOOKS}/entities/hypothesis/nobody/")
     assert (answer.status_code, problem(answer)["code"]) == (404, "unknown_entity")
