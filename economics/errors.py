@@ -1,6 +1,6 @@
 """What the books refuse, each with its stable code."""
 
-from config.errors import InvalidError, NotFoundError, RefusedError
+from config.errors import InvalidError, NotFoundError, RefusedError, RetryableError
 
 
 class InsufficientTokensError(RefusedError):
@@ -349,3 +349,9 @@ class UnknownEntityError(NotFoundError):
     """Nothing is on record about this entity."""
 
     code = "unknown_entity"
+
+
+class WhatIfBusyError(RetryableError):
+    """Somebody else is looking ahead; one at a time judges the whole fleet. Ask again."""
+
+    code = "what_if_busy"

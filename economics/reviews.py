@@ -18,6 +18,7 @@ _CAPPED: Final = "ROI below the low quantile of its type in two reviews running"
 _WINDOWS: Final = Window.values
 
 _ALONE: Final = "SELECT pg_advisory_xact_lock(7303, 0)"  # one draft at a time
+_ONE_LOOK: Final = "SELECT pg_try_advisory_xact_lock(7304, 0)"  # it judges the whole fleet: not many at once
 _WEEK: Final = """
 SELECT (economics_window_start('week', %s, zone, week_starts_on) AT TIME ZONE zone)::date
   FROM economics_policy WHERE id = 1
@@ -251,12 +252,16 @@ def what_if(*, now: datetime, limit: int = 50, **changes: Any) -> WhatIf:
     """Return what the week's review would move if the policy were as it is but for `changes`, and write nothing.
 
     Scores and market weights count as they would stand after the next weighing under that policy; `lines` are the
-    `limit` lines that would move most. Refuses terms that the policy does not know and those no policy may have.
+    `limit` lines that would move most. Refuses terms that the policy does not know, those no policy may have, and a
+    look while another one is being taken.
     """
     present = worth_policy.get()
     policy = worth_policy.varied(present, changes)
     worth_policy.check(policy)
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_ONE_LOOK)
+        if not cursor.fetchone()[0]:
+            raise errors.WhatIfBusyError
         plan = rebalancing.plan(now=now, policy=policy, previous=_previous(_week(now)), varied=bool(changes))
         lines = [
             ReviewLine(step=policy.review_step, floor=policy.floor_tokens, **row) for row in rebalancing.largest(limit)

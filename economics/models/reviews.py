@@ -16,6 +16,23 @@ _MOVE_RESERVES = """
     RETURN NULL;
 """
 
+_APPLIED = f"""
+    IF EXISTS (
+        SELECT FROM (SELECT l.window_kind, l.qualifier, count(*) AS lines, sum(v.before) AS before,
+                            sum(v.after) AS after
+                       FROM economics_review_lines v JOIN economics_lines l ON l.id = v.line_id
+                      WHERE v.review_id = NEW.id GROUP BY l.window_kind, l.qualifier) AS told
+          FULL JOIN (SELECT * FROM economics_review_pools WHERE review_id = NEW.id) AS p USING (window_kind, qualifier)
+         WHERE (told.lines, told.before, told.after) IS DISTINCT FROM (p.lines, p.before, p.after)) THEN
+        {laws.refusal("review_applied_as_it_says", "the pools of a review are not what its lines come to")}
+    END IF;
+    IF EXISTS (SELECT FROM economics_review_lines v JOIN economics_lines l ON l.id = v.line_id
+                WHERE v.review_id = NEW.id AND v.before <> v.after AND l.base IS DISTINCT FROM v.after) THEN
+        {laws.refusal("review_applied_as_it_says", "a review is applied by moving its lines")}
+    END IF;
+    RETURN NEW;
+"""  # noqa: S608 - the law's name and sentences are constants
+
 
 def _of_a_draft(name: str) -> pgtrigger.Trigger:
     """Refuse what is added to a review that is decided; one look at the reviews however many rows are added."""
@@ -96,7 +113,7 @@ class Review(models.Model):
     figures = models.JSONField(default=dict, help_text="What it found and did, in numbers.")
 
     class Meta:
-        """Laws: one review of a kind and period that is not discarded; decided once, by somebody."""
+        """Laws: one review of a kind and period that is not discarded; decided once; applied as its lines say."""
 
         db_table = "economics_reviews"
         constraints = (
@@ -119,6 +136,13 @@ class Review(models.Model):
             laws.fixed("review_is_fixed", "id", "kind", "period", "policy_id", "drafted_at", "drafted_by", "figures"),
             laws.forwards("review_decided_once", "state", [("draft", "applied"), ("draft", "discarded")]),
             laws.once_all("review_decision_stays", "decided_at", "decided_by", "decision_reason"),
+            pgtrigger.Trigger(
+                name="review_applied_as_it_says",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("state"),
+                condition=pgtrigger.Q(old__state="draft", new__state="applied"),
+                func=_APPLIED,
+            ),
             pgtrigger.Trigger(
                 name="review_moves_the_reserve",
                 when=pgtrigger.After,

@@ -68,6 +68,24 @@ def _changed(table: str, change: str, **columns: str) -> str:
     return f"{_new(table, **columns)}; UPDATE {table} SET {change} WHERE id = (SELECT max(id) FROM {table})"
 
 
+def _applied(*statements: str) -> str:
+    decision = ", ".join(f"{name} = {value}" for name, value in _APPLIED.items())
+    return "; ".join([_new(_REVIEWS), *statements, f"UPDATE {_REVIEWS} SET {decision} WHERE id = {_OF_REVIEW}"])
+
+
+_POOL_OF_LINE: Final = _new(
+    _POOLS,
+    window_kind="'day'",
+    lines="1",
+    gainers="0",
+    before="1000",
+    after="900",
+    freed="100",
+    placed="0",
+    reserve_before="0",
+    reserve_after="100",
+)
+
 CRIMES: Final = [
     # The reserve
     ("reserve_once", "; ".join([_new(_RESERVES)] * 2)),
@@ -108,6 +126,9 @@ CRIMES: Final = [
             "id = id + 1",
         )
     ),
+    ("review_applied_as_it_says", _applied(_new(_LINES))),  # a line of no pool
+    ("review_applied_as_it_says", _applied(_new(_POOLS))),  # a pool without lines
+    ("review_applied_as_it_says", _applied(_new(_LINES), _POOL_OF_LINE)),  # the line itself has not moved
     ("review_decided_once", _changed(_REVIEWS, "state = 'draft'", **_DISCARDED)),
     ("review_decided_once", _changed(_REVIEWS, "state = 'applied'", **_DISCARDED)),
     *(

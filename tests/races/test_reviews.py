@@ -7,10 +7,12 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+import psycopg
+import pytest
 from django.db.models import Sum
 
 from config.errors import RefusedError
-from economics import envelopes, reviews, safety, stops
+from economics import envelopes, errors, reviews, safety, stops
 from economics.models import Envelope, Reserve, Review, ReviewLine, Revision
 from tests.economics.fleets import MONDAY, gained, member, plain_policy, used
 from tests.factories import REVIEWER
@@ -80,6 +82,15 @@ def test_one_draft_a_week_and_one_decision() -> None:
     assert written.count() == moving.count() > 0  # each move once
     assert _total() == ALL
     assert all(_unbroken(own) for own in Envelope.objects.all())
+
+
+def test_one_looks_ahead_at_a_time(committed_db: str) -> None:
+    _fleet()
+    with psycopg.connect(committed_db) as other:
+        other.execute("SELECT pg_advisory_xact_lock(7304, 0)")
+        with pytest.raises(errors.WhatIfBusyError):
+            reviews.what_if(now=MONDAY)
+    assert reviews.what_if(now=MONDAY).plan.counts.envelopes == len(Envelope.objects.all())
 
 
 def test_reviews_beside_people_lose_no_change() -> None:
