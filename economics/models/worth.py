@@ -141,6 +141,9 @@ class WorthPolicy(models.Model):
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
                 func="""
+                    -- Locked in the order of ids first, as everybody locks envelopes.
+                    PERFORM FROM resource_budgets WHERE market_weight > 0 AND priority_score < NEW.score_threshold
+                      ORDER BY id FOR NO KEY UPDATE;
                     UPDATE resource_budgets SET market_weight = 0
                      WHERE market_weight > 0 AND priority_score < NEW.score_threshold;
                     RETURN NULL;
