@@ -111,6 +111,18 @@ def test_quantiles_are_interpolated_between_neighbours() -> None:
     assert (varied.low_below, varied.good_from) == (Decimal("0.0005"), Decimal("0.0045"))
 
 
+def test_who_is_frozen_stays_so_however_low() -> None:
+    plain_policy()
+    fleet = _fleet()
+    stops.freeze([fleet["a"].pk], author=REASON, now=MONDAY)
+    _draft()
+    for own in fleet.values():
+        used(own, 1_000, before=NEXT)
+    assert _verdicts(_applied(NEXT))["a"] == ("reduce", "low_twice", -200)
+    low = Envelope.objects.get(entity_id="a")
+    assert (low.state, low.state_reason) == ("frozen", "read and agreed")
+
+
 def test_fewer_than_enough_with_a_proven_roi_are_not_judged_low() -> None:
     plain_policy(fewest_judged=6)
     _fleet()
@@ -134,13 +146,14 @@ def test_an_idle_line_is_reclaimed_whatever_its_roi() -> None:
     idle = member("idle")
     used(idle, 249, 249, 1_000, 1_000)
     gained(idle, 100)
-    busy = member("busy")
-    used(busy, 250, 249, 1_000, 1_000)  # a quarter in one of the two is enough
+    for name, last, before in (("busy", 250, 249), ("was busy", 249, 250)):  # a quarter in one of the two is enough
+        used(member(name), last, before, 1_000, 1_000)
 
     verdicts = _verdicts(_draft())
 
     assert verdicts["idle"] == ("reclaim", "idle", -200)
     assert verdicts["busy"][1] != "idle"
+    assert verdicts["was busy"][1] != "idle"
     line = ReviewLine.objects.get(envelope=idle)
     assert (line.used_last, line.used_before) == (Decimal("0.249"), Decimal("0.249"))
     assert len(fleet) == 5
@@ -155,6 +168,29 @@ def test_a_line_younger_than_two_windows_is_not_idle() -> None:
     review = _draft()
     line = ReviewLine.objects.get(review=review, envelope=young)
     assert (line.rule, line.because, line.used_last, line.used_before) == ("keep", "unproven", Decimal(0), None)
+
+
+def test_totals_of_further_windows_and_lines_without_a_ceiling_are_left_alone() -> None:
+    plain_policy()
+    own = member("own")
+    for terms in ({"window_kind": "day"}, {"window_kind": "week", "qualifier": "frontier"}):
+        base = Decimal(500) if terms["window_kind"] == "day" else None
+        envelopes.set_line(own.pk, resource_type="llm_tokens", base=base, author=REVIEWER, now=LONG_AGO, **terms)
+    review = _draft()
+    assert [one.line.is_named for one in review.lines.all()] == [True]
+
+
+def test_no_line_gains_beyond_the_largest_ceiling() -> None:
+    plain_policy()
+    most = 10**15
+    for name, base in (("near", most - 50), ("at it", most)):
+        own = member(name, base)
+        used(own, most - 51, most - 51)
+        gained(own, 10**9)
+    member("idle")
+    verdicts = _verdicts(_draft())
+    assert verdicts["near"] == ("gain", "good", 50)
+    assert verdicts["at it"] == ("keep", "at_the_most", 0)
 
 
 def test_nobody_to_gain_and_nothing_moves() -> None:
@@ -211,7 +247,7 @@ def test_what_nobody_can_take_is_kept_in_reserve_and_given_first() -> None:
 
 def test_shares_follow_priority_and_what_is_above_a_step_goes_to_the_others() -> None:
     plain_policy()
-    for name, base, priority in (("small", 100, "0.9"), ("half", 1_000, "0.5"), ("most", 1_000, "0.75")):
+    for name, base, priority in (("half", 1_000, "0.5"), ("most", 1_000, "0.75"), ("small", 100, "0.9")):
         own = member(name, base, priority=priority)
         used(own, base, base)
         gained(own, base)
@@ -265,6 +301,15 @@ def test_what_keeps_a_good_line_from_gaining_is_said() -> None:
         "no_priority": "ROI 500,000.00 is at least 500,000.00, but it has no priority to share by.",
         "too_small": "ROI 500,000.00 is at least 500,000.00, but 20% of its base is less than a token.",
     }
+
+
+@pytest.mark.parametrize("changes", [{"roi_fewest_tokens": 10**6}, {"fewest_judged": 6}])
+def test_a_cap_stays_where_nothing_is_proven(changes: dict[str, Any]) -> None:
+    plain_policy(**changes)
+    _fleet()
+    Envelope.objects.filter(entity_id="e").update(market_weight=0, state="capped")
+    _applied()
+    assert Envelope.objects.get(entity_id="e").state == "capped"
 
 
 def test_a_cap_is_lifted_when_roi_is_not_low_any_more() -> None:
