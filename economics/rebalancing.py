@@ -16,7 +16,8 @@ _MOST_SHARE: Final = 10**14 - 1
 _AS_STORED: Final = "SELECT id, priority_score, market_weight FROM resource_budgets"
 _AS_VARIED: Final = f"""
 SELECT b.id, p.priority_score,
-       CASE WHEN b.granted_at IS NOT NULL AND b.state <> 'capped' AND p.priority_score >= %(score_threshold)s
+       CASE WHEN b.granted_at IS NOT NULL AND b.granted_by <> '' AND b.state <> 'capped'
+                 AND p.priority_score >= %(score_threshold)s
             THEN m.weight ELSE least(m.weight, 0) END AS market_weight
   FROM resource_budgets b
   LEFT JOIN ({scores.SCORED}) AS s USING (entity_type, entity_id)

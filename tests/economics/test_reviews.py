@@ -11,7 +11,7 @@ from django.db import connection
 
 from economics import budget_policy, envelopes, errors, review_words, reviews, revisions, stops, worth_policy
 from economics.models import Envelope, Line, Reserve, Review, ReviewLine, Revision, Tier
-from tests.economics import fleets
+from tests.economics import exchanges, fleets
 from tests.economics.fleets import LONG_AGO, MONDAY, gained, member, plain_policy, used
 from tests.factories import REVIEWER, refused
 
@@ -571,6 +571,25 @@ def test_a_what_if_shows_another_policy_and_writes_nothing() -> None:
     ]
     assert rows == (Review.objects.count(), ReviewLine.objects.count(), Revision.objects.count())
     assert worth_policy.get().version == 2
+
+
+def test_a_what_if_lifts_nobody_behind_the_gate() -> None:
+    plain_policy()
+    source = exchanges.source("manifold")
+    shut = {
+        "not granted": {"granted_at": None},
+        "by nobody": {"granted_by": ""},
+        "capped": {"state": "capped"},
+        "low": {"priority_score": Decimal("0.4")},
+    }
+    for name in ("open", *shut):
+        member(name)
+        exchanges.signal(source, name, "1", at=MONDAY - timedelta(hours=1))
+    for name, columns in shut.items():
+        Envelope.objects.filter(entity_id=name).update(market_weight=0, **columns)
+    looked = reviews.what_if(now=MONDAY, half_life_days=Decimal(8)).lines
+    weights = {line.envelope.entity_id: line.market_weight for line in looked}
+    assert weights == {"open": Decimal("0.2"), **dict.fromkeys(shut, 0)}
 
 
 @pytest.mark.parametrize(
