@@ -64,6 +64,17 @@ verdicts AS MATERIALIZED (
 used AS MATERIALIZED (
     SELECT line_id, window_start, settled FROM economics_counters
      WHERE window_start = ANY (ARRAY(SELECT last_start FROM windows UNION SELECT start_before FROM windows))),
+-- What reviews found of a line since these windows began: who was raised in them had less before.
+since AS MATERIALIZED (
+    SELECT kind, coalesce((SELECT max(drafted_at) FROM economics_reviews
+                            WHERE kind = 'weekly' AND drafted_at <= start_before), start_before) AS at FROM windows),
+had AS MATERIALIZED (
+    SELECT v.line_id, min(v.before) AS base
+      FROM economics_review_lines v JOIN economics_reviews r ON r.id = v.review_id
+      JOIN economics_lines l ON l.id = v.line_id JOIN since s ON s.kind = l.window_kind AND r.drafted_at >= s.at
+     WHERE v.review_id = ANY (ARRAY(SELECT id FROM economics_reviews
+                                     WHERE kind = 'weekly' AND drafted_at >= (SELECT min(at) FROM since)))
+     GROUP BY v.line_id),
 lines AS MATERIALIZED (
     SELECT v.id AS envelope_id, l.id AS line_id, l.window_kind, l.qualifier, l.is_named, l.base AS before, v.state,
            v.edges, v.tokens, v.roi, v.low_below, v.good_from, v.judged, v.is_low, v.was_low, v.priority_score,
@@ -73,14 +84,15 @@ lines AS MATERIALIZED (
            CASE WHEN v.created_at <= w.start_before AND l.base > 0
                 THEN least(round(coalesce(d.settled, 0) / l.base, 6), %(most_share)s) END AS used_before,
            v.is_low AND v.was_low AS is_reduced,
-           v.created_at <= w.start_before AND coalesce(c.settled, 0) < %(idle_share)s * l.base
-           AND coalesce(d.settled, 0) < %(idle_share)s * l.base AS is_idle
+           v.created_at <= w.start_before AND greatest(coalesce(c.settled, 0), coalesce(d.settled, 0))
+           < %(idle_share)s * least(l.base, h.base) AS is_idle
       FROM verdicts v
       JOIN economics_lines l ON l.envelope_id = v.id AND l.resource_type = 'llm_tokens' AND l.base IS NOT NULL
        AND (l.is_named OR l.qualifier <> '')
       JOIN windows w ON w.kind = l.window_kind
       LEFT JOIN used c ON c.line_id = l.id AND c.window_start = w.last_start
-      LEFT JOIN used d ON d.line_id = l.id AND d.window_start = w.start_before),
+      LEFT JOIN used d ON d.line_id = l.id AND d.window_start = w.start_before
+      LEFT JOIN had h ON h.line_id = l.id),
 judged AS MATERIALIZED (
     SELECT *, NOT is_reduced AND NOT is_idle AND state = 'active' AND coalesce(roi >= good_from, false)
            AND market_weight > 0 AND priority_score > 0 AND least(step, floor(%(most)s - before)) >= 1 AS may_gain,
@@ -220,7 +232,8 @@ def plan(*, now: datetime, policy: WorthPolicy, previous: int | None, varied: bo
     - reduce: ROI strictly below the low quantile of its type now and in the review `previous`, with enough judged; by
       the step (a share of the base, whole tokens), not below the floor. The envelope is capped until a review finds
       its ROI not low.
-    - reclaim: used less than the idle share in each of its last two full windows; by the step, not below the floor.
+    - reclaim: used less than the idle share of its base in each of its last two full windows, of the least base that
+      reviews found since these began; by the step, not below the floor.
     - gain: ROI at or above the good quantile of its type, market weight above 0, active. What is freed, and the
       reserve before it, goes by shares of `priority_score`, nobody above its step: who would get more gets the step,
       and the rest is shared anew among the others. Shares are cut to whole tokens and what remains goes one by one

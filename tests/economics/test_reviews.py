@@ -170,6 +170,22 @@ def test_a_line_younger_than_two_windows_is_not_idle() -> None:
     assert (line.rule, line.because, line.used_last, line.used_before) == ("keep", "unproven", Decimal(0), None)
 
 
+def test_who_was_raised_is_not_idle_before_two_windows_of_it() -> None:
+    plain_policy(fewest_judged=100)
+    fleet = [*_fleet().values(), raised := member("raised")]
+    used(raised, 1_000, 1_000, 1_000, 1_000)
+    _draft()
+    envelopes.change(raised.pk, author=REVIEWER, now=MONDAY + timedelta(days=4), token_budget=5_000)
+    found = []
+    for weeks in (1, 2, 3):
+        now = MONDAY + timedelta(weeks=weeks)
+        for own in fleet:
+            used(own, 1_000, before=now)
+            gained(own, own.pk, at=now - timedelta(days=3))
+        found.append(_verdicts(_draft(now))["raised"][0])
+    assert found == ["keep", "keep", "reclaim"]
+
+
 def test_totals_of_further_windows_and_lines_without_a_ceiling_are_left_alone() -> None:
     plain_policy()
     own = member("own")
@@ -494,6 +510,28 @@ def test_what_a_draft_leaves_alone_may_move() -> None:
     assert _bases() == {"good": 1_200, "idle": 800, "other": 1_000}
 
 
+def test_a_draft_that_only_caps_an_envelope_is_stale_once_it_is_frozen() -> None:
+    plain_policy(floor_tokens=1_000)
+    fleet = _fleet()
+    _draft()
+    for own in fleet.values():
+        used(own, 1_000, before=NEXT)
+    review = _draft(NEXT)
+    assert _verdicts(review)["a"] == ("reduce", "low_at_the_floor", 0)
+    stops.freeze([fleet["a"].pk], author=REASON, now=NEXT)
+    with refused(errors.StaleReviewError):
+        reviews.apply(review.pk, author=REASON, now=NEXT)
+
+
+def test_a_line_that_a_draft_keeps_may_move() -> None:
+    kept = member("kept")
+    used(kept, 500, 500)
+    review = _moving()
+    envelopes.change(kept.pk, author=REVIEWER, now=MONDAY, token_budget=2_000)
+    reviews.apply(review.pk, author=REASON, now=MONDAY)
+    assert _bases() == {"good": 1_200, "idle": 800, "kept": 2_000}
+
+
 def test_a_reserve_that_has_moved_makes_a_draft_stale() -> None:
     plain_policy()
     best = member("best", 100)
@@ -576,7 +614,7 @@ def test_a_what_if_shows_another_policy_and_writes_nothing() -> None:
 def test_a_what_if_lifts_nobody_behind_the_gate() -> None:
     plain_policy()
     source = exchanges.source("manifold")
-    shut = {
+    shut: dict[str, dict[str, Any]] = {
         "not granted": {"granted_at": None},
         "by nobody": {"granted_by": ""},
         "capped": {"state": "capped"},
