@@ -261,6 +261,12 @@ class UnreadableFileError(InvalidError):
     code = "unreadable_file"
 
 
+class PolicyInvalidError(InvalidError):
+    """The policy of worth cannot be as asked; the message says why."""
+
+    code = "invalid_policy"
+
+
 class StalePolicyError(RefusedError):
     """The policy was changed by somebody else since you looked."""
 

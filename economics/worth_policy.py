@@ -47,7 +47,7 @@ def varied(policy: WorthPolicy, changes: Mapping[str, Any]) -> WorthPolicy:
     unknown = sorted(changes.keys() - set(TERMS))
     if unknown:
         msg = f"The policy says nothing of {', '.join(unknown)}."
-        raise errors.BudgetInvalidError(msg, pointer=f"/{unknown[0]}")
+        raise errors.PolicyInvalidError(msg, pointer=f"/{unknown[0]}")
     return WorthPolicy(version=policy.version + 1, **{**terms(policy), **changes})
 
 
@@ -62,7 +62,7 @@ def change(
     """
     if not author.why:
         msg = "Say why."
-        raise errors.BudgetInvalidError(msg, pointer="/reason")
+        raise errors.PolicyInvalidError(msg, pointer="/reason")
     present = get()
     if expected_version is not None and present.version != expected_version:
         raise errors.StalePolicyError(version=present.version)
@@ -86,19 +86,19 @@ def check(policy: WorthPolicy) -> None:
         policy.clean_fields(exclude=_OF_THE_VERSION)
     except ValidationError as error:
         field, (first, *_others) = next(iter(error.message_dict.items()))
-        raise errors.BudgetInvalidError(first, pointer=f"/{field}") from error
+        raise errors.PolicyInvalidError(first, pointer=f"/{field}") from error
     for law in policy._meta.constraints:  # noqa: SLF001 - Django's public name for it
         try:
             law.validate(WorthPolicy, policy)
         except ValidationError as error:
-            raise errors.BudgetInvalidError(_sentence(law.name), pointer="/", law=law.name) from error
+            raise errors.PolicyInvalidError(_sentence(law.name), pointer="/", law=law.name) from error
 
 
 def _refusal(error: IntegrityError) -> RefusedError:
     law = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
     if law.endswith("_pkey"):
         return errors.StalePolicyError()
-    return errors.BudgetInvalidError(_sentence(law), pointer="/", law=law)
+    return errors.PolicyInvalidError(_sentence(law), pointer="/", law=law)
 
 
 def _sentence(law: str) -> str:

@@ -108,9 +108,9 @@ def test_a_daily_review_is_told_in_lines() -> None:
         (["--what-if", "review_step=much"], "review_step=much: much is no value for review_step."),
         (["--what-if", "roi_days=1.5"], "roi_days=1.5: 1.5 is no value for roi_days."),
         (["--what-if", "auto_apply=1"], "auto_apply=1: 1 is no value for auto_apply."),
-        (["--what-if", "review_step=0.9"], "invalid_budget: "),
-        (["--what-if", "gain=NaN"], "invalid_budget: "),
-        (["--what-if", "roi_days=40000"], "invalid_budget: "),
+        (["--what-if", "review_step=0.9"], "invalid_policy: "),
+        (["--what-if", "gain=NaN"], "invalid_policy: "),
+        (["--what-if", "roi_days=40000"], "invalid_policy: "),
     ],
 )
 def test_what_is_not_understood_or_refused_is_said(words: list[str], said: str) -> None:

@@ -640,7 +640,7 @@ def test_a_what_if_lifts_nobody_behind_the_gate() -> None:
     ],
 )
 def test_a_what_if_refuses_a_policy_that_could_not_be(changes: dict[str, Any], pointer: str) -> None:
-    with refused(errors.BudgetInvalidError) as refusal:
+    with refused(errors.PolicyInvalidError) as refusal:
         reviews.what_if(now=MONDAY, **changes)
     assert refusal.value.pointer == pointer
 
