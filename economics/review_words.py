@@ -36,23 +36,25 @@ _SENTENCES: Final[Mapping[str, str]] = {
 def reason(line: ReviewLine) -> str:
     """Return why a line is left or moved; ROI in edges per million LLM tokens."""
     return _SENTENCES[line.because].format(
-        roi=_roi(line.roi),
-        low=_roi(line.low_below),
-        good=_roi(line.good_from),
+        roi=roi(line.roi),
+        low=roi(line.low_below),
+        good=roi(line.good_from),
         judged=line.judged,
         floor=f"{line.floor:,.0f}",
         step=f"{line.step:.0%}",
         weight=f"{line.market_weight.normalize():+f}" if line.market_weight else "0",
         priority=f"{line.priority_score:.3f}",
         tokens=f"{line.tokens:,.0f}",
-        used_last=_share(line.used_last),
-        used_before=_share(line.used_before),
+        used_last=share(line.used_last),
+        used_before=share(line.used_before),
     )
 
 
-def _roi(value: Decimal | None) -> str:
+def roi(value: Decimal | None) -> str:
+    """Return an ROI in net edges per million LLM tokens, or that it is unproven."""
     return "unproven" if value is None else f"{value * _UNIT:,.2f}"
 
 
-def _share(value: Decimal | None) -> str:
+def share(value: Decimal | None) -> str:
+    """Return how much of its base a line used in a window; a line may be too young to tell."""
     return "nothing yet" if value is None else f"{value:.0%}"

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
-from economics import envelopes, market, standings, stops, worth_policy
+from economics import envelopes, market, review_words, standings, stops, worth_policy
 from economics.admin import figures, forms, review_tables
 from economics.models import DefaultEnvelope, Envelope, ReviewLine
 
@@ -140,7 +140,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             ceilings,
             (
                 "Worth",
-                {"fields": ("priority_score", "market_weight", "market_now", "gate", "roi_score", "last_reviews")},
+                {"fields": ("priority_score", "market_weight", "market_now", "gate", "roi_in_words", "last_reviews")},
             ),
             (f"Last {_REVISIONS_SHOWN} revisions", {"fields": ("history",)}),
         ]
@@ -150,7 +150,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         if obj is None:
             return ()
         shown = ("entity", "state_in_words", "granted_in_words", "leads", "lines_now", "last_reviews", "history")
-        return (*shown, "priority_score", "market_weight", "market_now", "gate", "roi_score")
+        return (*shown, "priority_score", "market_weight", "market_now", "gate", "roi_in_words")
 
     @admin.display(description="state")
     def state_in_words(self, envelope: Envelope) -> str:
@@ -214,6 +214,13 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             f"confidence {said.confidence:.4f} by {said.signals:,} daily {noun}, which asks for a weight of "
             f"{figures.number(said.signal)}"
         )
+
+    @admin.display(description="ROI")
+    def roi_in_words(self, envelope: Envelope) -> str:
+        """Return the yield as people read it."""
+        if envelope.roi_score is None:
+            return "unproven: too few LLM tokens used to tell"
+        return f"{review_words.roi(envelope.roi_score)} net edges per million LLM tokens"
 
     @admin.display(description="gate")
     def gate(self, envelope: Envelope) -> str:

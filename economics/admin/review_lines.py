@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
 from economics import review_words
@@ -66,7 +67,11 @@ class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
     search_fields = ("envelope__entity_id__exact",)
     search_help_text = "The id of an entity, whole."
     ordering: ClassVar[tuple[str, ...]] = ("-review_id", "-line_id")
-    extra = ("why",)
+    extra = ("verdict", "why", "judged_by")
+    fieldsets = (
+        (None, {"fields": ("review", "envelope", "line", "verdict", "why")}),
+        ("The figures it was judged by", {"fields": ("judged_by",), "classes": ("told",)}),
+    )
 
     @admin.display(description="entity")
     def entity(self, line: ReviewLine) -> str:
@@ -87,6 +92,16 @@ class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
     def figure_change(self, line: ReviewLine) -> str:
         """Return by how much it moves."""
         return review_tables.signed(line.after - line.before)
+
+    @admin.display(description="rule")
+    def verdict(self, line: ReviewLine) -> str:
+        """Return the rule, and the code of its reason."""
+        return f"{review_tables.rule(line)} ({line.because})"
+
+    @admin.display(description="figures")
+    def judged_by(self, line: ReviewLine) -> SafeString:
+        """Return every figure of the line as it was found."""
+        return review_tables.judged_by(line)
 
     @admin.display(description="why")
     def why(self, line: ReviewLine) -> str:

@@ -39,18 +39,18 @@ _ENVELOPES: Final = (
 )
 _COMPARED: Final = {"Freed": "freed", "Placed": "placed", "Reserve after": "reserve_after", "May gain": "gainers"}
 _DAY: Final = (
-    ("usd", "Spent", "USD"),
+    ("usd", "Spent", "USD that day"),
     ("usd_cap", "Cap of the fleet", "USD a day"),
-    ("llm_tokens", "LLM tokens used", ""),
-    ("unpriced_llm_tokens", "of these without a price", "LLM tokens"),
-    ("events", "Uses recorded", ""),
-    ("refused", "Reservations refused", ""),
-    ("alerts", "Alerts raised", ""),
+    ("llm_tokens", "LLM tokens used", "that day"),
+    ("unpriced_llm_tokens", "of these without a price", "they cost nothing until there is one"),
+    ("events", "Uses recorded", "that day"),
+    ("refused", "Reservations refused", "that day"),
+    ("alerts", "Alerts raised", "that day"),
     ("frozen_by_the_check", "Envelopes frozen by checks", "when this was made"),
     ("frozen_by_a_person", "Envelopes frozen by people", "when this was made"),
 )
 _CHECK: Final = (
-    ("raised", "Alerts raised", "by the check that came first"),
+    ("raised", "Alerts raised", "by the check made just before this review"),
     ("rearmed", "Alerts armed again", "by that check"),
     ("frozen", "Envelopes frozen", "by that check"),
     ("lifted", "Freezes lifted", "by that check"),
@@ -223,6 +223,26 @@ def title(line: ReviewLine) -> str:
 def rule(line: ReviewLine) -> str:
     """Return the rule, and the state of the envelope where it changes."""
     return line.rule if line.state_before == line.state_after else f"{line.rule}, {line.state_after}"
+
+
+def judged_by(line: ReviewLine) -> SafeString:
+    """Return every figure that a line was judged by, each with what it is."""
+    lies, lay = ("below it" if low else "not below it" for low in (line.is_low, line.was_low))
+    rows = (
+        ("Before", figures.number(line.before), "LLM tokens in a window"),
+        ("After", figures.number(line.after), f"at most {line.step:.0%} away, and not taken below {line.floor:,f}"),
+        ("Net edges", figures.number(line.edges), "over the days that ROI looks back"),
+        ("LLM tokens used", figures.number(line.tokens), "in the same days"),
+        ("ROI", review_words.roi(line.roi), "net edges per million LLM tokens, pulled towards the yield of its type"),
+        ("Low quantile", review_words.roi(line.low_below), f"of its type: {lies}; in the review before {lay}"),
+        ("Good quantile", review_words.roi(line.good_from), "of the ROI of its type"),
+        ("Judged", f"{line.judged:,}", "entities of its type with a proven ROI"),
+        ("Priority score", figures.number(line.priority_score), "what gains are shared by"),
+        ("Market weight", figures.number(line.market_weight), "above 0 for a gain"),
+        ("Used last", review_words.share(line.used_last), "of its base, in the last full window"),
+        ("Used before", review_words.share(line.used_before), "of its base, in the one before"),
+    )
+    return table(("Figure", "Number", "What it is"), rows, frozenset({2}))
 
 
 def day(found: Mapping[str, Any]) -> SafeString:

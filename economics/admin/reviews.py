@@ -49,7 +49,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
     """What each review found and moved. A weekly one is a draft until somebody applies or discards it."""
 
     change_list_template = "admin/reviews.html"
-    list_display = ("period", "kind", "state", "moves", "waits", "drafted", "decided")
+    list_display = ("period", "kind", "state", "moves", "drafted", "decided")
     list_filter = ("kind", "state", "period")
     actions = ("apply_review", "discard_review")
     ordering: ClassVar[tuple[str, ...]] = ("-period", "-pk")
@@ -65,11 +65,6 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             return f"spent {figures.number(review_tables.exact(review.figures.get('usd')))} USD"
         return review_tables.moved(review.moved_pools)
 
-    @admin.display(description="waits because")
-    def waits(self, review: Review) -> str | None:
-        """Return why a draft waits for a reviewer."""
-        return review.waits_because
-
     @admin.display(description="drafted (UTC)", ordering="drafted_at")
     def drafted(self, review: Review) -> str:
         """Return when and by whom."""
@@ -77,8 +72,10 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
 
     @admin.display(description="decided (UTC)", ordering="decided_at")
     def decided(self, review: Review) -> str | None:
-        """Return when and by whom."""
-        return f"{review.decided_at:%Y-%m-%d %H:%M} by {review.decided_by}" if review.decided_at else None
+        """Return when and by whom, or why a draft waits for a reviewer."""
+        if review.decided_at is None:
+            return f"Waits: {review.waits_because}" if review.waits_because else None
+        return f"{review.decided_at:%Y-%m-%d %H:%M} by {review.decided_by}"
 
     # One review
 
@@ -150,7 +147,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         return f"{review.state} {review.decided_at:%Y-%m-%d %H:%M} UTC by {review.decided_by}{why}"
 
     @admin.display(description="see")
-    def leads(self, review: Review) -> SafeString:
+    def leads(self, review: Review) -> SafeString | None:
         """Lead to its lines and to the reviews before and after."""
         same = Review.objects.filter(kind=review.kind)
         before = same.filter(period__lt=review.period).order_by("-period", "-pk").first()
@@ -168,7 +165,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             for arrow, other in (("\N{LEFTWARDS ARROW}", before), ("\N{RIGHTWARDS ARROW}", after))
             if other is not None
         ]
-        return format_html_join(" \N{MIDDLE DOT} ", '<a href="{}">{}</a>', found)
+        return format_html_join(" \N{MIDDLE DOT} ", '<a href="{}">{}</a>', found) if found else None
 
     @admin.display(description="pools")
     def pool_table(self, review: Review) -> SafeString:

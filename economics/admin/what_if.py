@@ -9,18 +9,11 @@ from django.utils import timezone
 
 from config.errors import RefusedError
 from economics import reviews, worth_policy
-from economics.admin import figures, review_tables
+from economics.admin import figures, review_tables, worth_form
 from economics.models import WorthPolicy
 
 _ASKED: Final = "asked"
 _LARGEST: Final = 15
-_REST: Final = "What counts how much in a score, and what applies by itself"
-_GROUPS: Final = (
-    ("Reviews", ("review_step", "floor_tokens", "fewest_judged", "low_quantile", "good_quantile", "idle_share")),
-    ("ROI", ("roi_days", "roi_prior_tokens", "roi_fewest_tokens", "paper_edges", "hypothesis_edges", "artifact_edges")),
-    ("The market", ("gain", "half_life_days", "most_daily_step", "score_threshold")),
-    ("Scores", ("evidence_weight", "novelty_weight", "alignment_weight", "interest_weight")),
-)
 
 
 class WhatIfForm(forms.ModelForm[WorthPolicy]):
@@ -51,10 +44,9 @@ class WhatIfForm(forms.ModelForm[WorthPolicy]):
             self.add_error(None, refusal.detail)
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """Return the fields by subject; those that belong to none come last."""
-        named = {name for _title, names in _GROUPS for name in names}
-        rest = tuple(name for name in self.fields if name not in named)
-        return [(title, [self[name] for name in names]) for title, names in (*_GROUPS, (_REST, rest))]
+        """Return the fields by subject, as the form of the policy does, what a review goes by first."""
+        groups = sorted(worth_form.GROUPS, key=lambda group: group[0].startswith("Scores"))
+        return [(title, [self[name] for name in names]) for title, names in groups]
 
 
 def page(request: HttpRequest) -> dict[str, Any]:

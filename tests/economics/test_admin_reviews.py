@@ -100,7 +100,7 @@ def test_a_daily_review_is_a_table_of_its_figures(root: Client) -> None:
     used(good, 700, before=MONDAY + timedelta(days=7))
     made = daily.review(now=MONDAY + timedelta(days=1))
     shown = root.get(page(Review, made.pk))
-    assert ["LLM tokens used", "700", ""] in _cells(shown, "What the day came to")
+    assert ["LLM tokens used", "700", "that day"] in _cells(shown, "What the day came to")
     assert _cells(shown, "Who spent most") == [["hypothesis:good", "0", "700"]]
     empty = root.get(page(Review, daily.review(now=MONDAY + timedelta(days=3)).pk))
     assert "Nobody used anything that day." in empty.content.decode()
@@ -118,6 +118,14 @@ def test_lines_can_be_narrowed_and_tell_why(root: Client) -> None:
     assert [line.envelope.entity_id for line in shown.context["cl"].result_list] == ["idle"]
     assert "Used 10% of its base" in shown.content.decode()
     assert list(root.get(page(ReviewLine), {"moved": "no"}).context["cl"].result_list) == []
+
+
+def test_a_line_shows_what_it_was_judged_by(root: Client) -> None:
+    draft = _draft()
+    line = draft.lines.get(envelope__entity_id="idle")
+    shown = root.get(page(ReviewLine, line.pk))
+    assert "reclaim (idle)" in shown.content.decode()
+    assert ["Used last", "10%", "of its base, in the last full window"] in _cells(shown, "The figures it was judged by")
 
 
 def test_pools_and_reserves_are_listed(root: Client) -> None:
