@@ -15,8 +15,8 @@ SELECT d.day, economics_first_moment(d.day, zone), economics_first_moment(d.day 
 """
 _FIGURES: Final = """
 SELECT json_build_object(
-    'usd', (SELECT coalesce(sum(cost), 0)::text FROM economics_usage_days WHERE day = %(day)s),
-    'usd_cap', (SELECT fleet_daily_usd::text FROM economics_policy WHERE id = 1),
+    'usd', (SELECT trim_scale(coalesce(sum(cost), 0))::text FROM economics_usage_days WHERE day = %(day)s),
+    'usd_cap', (SELECT trim_scale(fleet_daily_usd)::text FROM economics_policy WHERE id = 1),
     'llm_tokens', (SELECT trim_scale(coalesce(sum(amount), 0)) FROM economics_usage_days
                     WHERE day = %(day)s AND resource_type = 'llm_tokens'),
     'unpriced_llm_tokens', (SELECT trim_scale(coalesce(sum(unpriced_amount), 0)) FROM economics_usage_days
