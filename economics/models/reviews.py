@@ -30,6 +30,11 @@ _APPLIED = f"""
                 WHERE v.review_id = NEW.id AND v.before <> v.after AND l.base IS DISTINCT FROM v.after) THEN
         {laws.refusal("review_applied_as_it_says", "a review is applied by moving its lines")}
     END IF;
+    IF EXISTS (SELECT FROM economics_review_pools p LEFT JOIN economics_reserves r USING (window_kind, qualifier)
+                WHERE p.review_id = NEW.id AND p.reserve_before <> p.reserve_after
+                  AND r.amount IS DISTINCT FROM p.reserve_before) THEN
+        {laws.refusal("review_applied_as_it_says", "a review is applied over the reserve it was drafted over")}
+    END IF;
     RETURN NEW;
 """  # noqa: S608 - the law's name and sentences are constants
 

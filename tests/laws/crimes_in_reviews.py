@@ -129,6 +129,10 @@ CRIMES: Final = [
     ("review_applied_as_it_says", _applied(_new(_LINES))),  # a line of no pool
     ("review_applied_as_it_says", _applied(_new(_POOLS))),  # a pool without lines
     ("review_applied_as_it_says", _applied(_new(_LINES), _POOL_OF_LINE)),  # the line itself has not moved
+    (  # there is no reserve that could take what is left
+        "review_applied_as_it_says",
+        _applied("UPDATE resource_budgets SET token_budget = 900 WHERE id = {envelope}", _new(_LINES), _POOL_OF_LINE),
+    ),
     ("review_decided_once", _changed(_REVIEWS, "state = 'draft'", **_DISCARDED)),
     ("review_decided_once", _changed(_REVIEWS, "state = 'applied'", **_DISCARDED)),
     *(
