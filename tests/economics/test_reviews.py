@@ -581,6 +581,18 @@ def test_a_review_outside_the_bounds_waits_for_a_reviewer(bounds: dict[str, Any]
     assert (review.state, review.figures["waits_because"]) == ("draft", waits)
 
 
+def test_what_a_reserve_gives_counts_against_the_bounds() -> None:
+    plain_policy(auto_apply=True, auto_most_step=Decimal(1))
+    fleets.reserve(1_000)
+    best = member("best")
+    used(best, 1_000, 1_000)
+    gained(best, 10)
+    review = _draft()
+    (pool,) = review.pools.all()
+    assert (pool.freed, pool.placed, review.state) == (0, 200, "draft")
+    assert review.waits_because == "More than 5.0% of the budgets per week move."
+
+
 def _moving_under_the_present_policy() -> Review:
     good = member("good")
     used(good, 1_000, 1_000)
