@@ -274,7 +274,7 @@ class StalePolicyError(RefusedError):
 
 
 class UnknownSourceError(NotFoundError):
-    """There is no such source of signals of yours."""
+    """There is no such source of signals, or another posts to it."""
 
     code = "unknown_source"
 

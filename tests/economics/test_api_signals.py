@@ -104,7 +104,11 @@ def test_several_signals_are_answered_one_by_one(ise: callers.Caller) -> None:
         (6, "refused", "unknown_source"),
     ]
     assert said["results"][6]["errors"] == [
-        {"code": "unknown_source", "detail": "There is no such source of signals of yours.", "pointer": ""}
+        {
+            "code": "unknown_source",
+            "detail": "There is no such source of signals, or another posts to it.",
+            "pointer": "",
+        }
     ]
     assert json.loads(ise.post(SIGNALS, {"signals": items}, key="k").content) == said
     later = json.loads(ise.post(SIGNALS, {"signals": items}).content)

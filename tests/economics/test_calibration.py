@@ -270,8 +270,10 @@ def test_the_command_prints_both_reports_as_they_are_read() -> None:
 
 
 def test_the_command_refuses_what_is_not_there() -> None:
-    with pytest.raises(CommandError, match="unknown_review"):
+    with pytest.raises(CommandError, match="unknown_review: There is no weekly review yet"):
         _said()
+    with pytest.raises(CommandError, match="unknown_review: There is no such weekly review"):
+        _said("--review", "99")
     with pytest.raises(CommandError, match="1 to 366"):
         _said("--days", "0")
 

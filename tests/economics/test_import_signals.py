@@ -83,7 +83,7 @@ def test_lines_of_json_name_their_fields(tmp_path: Path) -> None:
         "Row 2: required /at: This field is required.",
         "Row 3: invalid_signal: A probability is at most 1.",
         "Row 4: event_conflict: This event was recorded before, with other figures.",
-        "Row 5: unknown_source: There is no such source of signals of yours.",
+        "Row 5: unknown_source: There is no such source of signals, or another posts to it.",
         "Signals read 5: recorded 1, duplicates 0, conflicts 1, refused 3.",
         "Of those recorded: 1 entity, 2026-01-05 10:00 to 2026-01-05 10:00 UTC.",
         "exit 1: 4 of 5 signals are not recorded.",

@@ -120,3 +120,6 @@ def test_the_command_prints_the_table() -> None:
     )
     with pytest.raises(CommandError, match="unknown_source"):
         call_command("reach", "--source", "nobody", "--at", "2026-03-02T12:00:00Z")
+    for time in ("yesterday", "2026-02-30T12:00:00Z"):
+        with pytest.raises(CommandError, match=f"{time} is no time, as 2026-01-31T12:00:00Z is"):
+            call_command("reach", "--source", "survey", "--at", time)

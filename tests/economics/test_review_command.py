@@ -37,6 +37,7 @@ def test_the_newest_review_is_shown_as_a_table() -> None:
     assert _run() == (
         f"Weekly review of 2026-03-02 (id {draft.pk}), by version 2 of the policy of worth. "
         "A draft: nothing has moved. The policy leaves reviews to reviewers.\n"
+        f"Decide with --apply {draft.pk} or --discard {draft.pk}, --author NAME and --reason TEXT.\n"
         "LLM tokens  lines  may gain  before  freed  placed  after  reserve  reserve after\n"
         "per week        2         1   2,000    200     200  2,000        0              0\n"
         "\n"

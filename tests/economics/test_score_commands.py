@@ -31,7 +31,7 @@ def test_score_says_what_changed_and_what_moved_most() -> None:
     for _ in range(5):
         factories.observation("h1")
     factories.assessment("h2", "novelty", "1")
-    told = "  hypothesis:h2 0 to 0.25\n  hypothesis:h1 0 to 0.221242\n"
+    told = "  hypothesis/h2 0 to 0.25\n  hypothesis/h1 0 to 0.221242\n"
     assert _said("score", "--dry-run") == (
         f"Dry run: nothing is written. Entities scored: 2; scores changed: 2.\n{told}"
     )
@@ -48,6 +48,8 @@ def test_score_explains_one() -> None:
     )
     with pytest.raises(CommandError, match="hypothesis/none has no score"):
         _said("score", "--explain", "hypothesis/none")
+    with pytest.raises(CommandError, match="nonsense is no entity; one is written TYPE/ID"):
+        _said("score", "--explain", "nonsense")
 
 
 LINES = (

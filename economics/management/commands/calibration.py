@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config.errors import RefusedError
-from economics import calibration
+from economics import calibration, errors
 from economics.calibration import Bucket, Calibration
 
 _QUESTIONS = {"market weight": "Were high-weight entities better?", "priority score": "Did high scores yield more?"}
@@ -61,6 +61,11 @@ class Command(BaseCommand):
         )
         try:
             reports = [calibration.market(asked, now=now), calibration.scores(asked, now=now)]
+        except errors.UnknownReviewError as refusal:
+            named = options["review"] is not None or options["period"] is not None
+            why = "There is no such weekly review." if named else "There is no weekly review yet: `review --draft`."
+            msg = f"{refusal.code}: {why}"
+            raise CommandError(msg) from refusal
         except RefusedError as refusal:
             msg = f"{refusal.code}: {refusal.detail}"
             raise CommandError(msg) from refusal

@@ -1,5 +1,6 @@
 """How much of a budget would have reached what later proved right, split by markets and alike."""
 
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,8 +46,11 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
-    moment = parse_datetime(text)
+    try:
+        moment = parse_datetime(text)
+    except ValueError:  # as the 31st of a month of 30 days
+        moment = None
     if moment is None:
-        msg = f"{text} is no time, as 2026-01-31T12:00:00Z"
-        raise ValueError(msg)
+        msg = f"{text} is no time, as 2026-01-31T12:00:00Z is"
+        raise ArgumentTypeError(msg)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

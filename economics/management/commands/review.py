@@ -170,7 +170,8 @@ def _headline(review: Review) -> str:
     """Return what it is and what became of it."""
     made = f"{str(review).capitalize()} (id {review.pk}), by {review.policy} of the policy of worth"
     if review.state == Review.State.DRAFT:
-        return f"{made}. A draft: nothing has moved. {review.waits_because or ''}".rstrip()
+        told = f"{made}. A draft: nothing has moved. {review.waits_because or ''}".rstrip()
+        return f"{told}\nDecide with --apply {review.pk} or --discard {review.pk}, --author NAME and --reason TEXT."
     why = f": {review.decision_reason}" if review.decision_reason else "."
     return f"{made}. {review.state.capitalize()} {review.decided_at:%Y-%m-%d %H:%M} UTC by {review.decided_by}{why}"
 

@@ -33,13 +33,16 @@ class Command(BaseCommand):
         self.stdout.write(f"{told}Entities scored: {done.scored:,}; scores changed: {done.changed:,}{envelopes}.")
         for move in done.moves:
             before, after = score_words.plain(move.before), score_words.plain(move.after)
-            self.stdout.write(f"  {move.entity_type}:{move.entity_id} {before} to {after}")
+            self.stdout.write(f"  {move.entity_type}/{move.entity_id} {before} to {after}")
 
     def _explain(self, name: str) -> None:
-        kind, _slash, entity = name.partition("/")
+        kind, slash, entity = name.partition("/")
+        if not slash:
+            msg = f"{name} is no entity; one is written TYPE/ID, as in hypothesis/h1."
+            raise CommandError(msg, returncode=2)
         score = scores.present(kind, entity)
         if score is None:
-            msg = f"{name} has no score. An entity is written TYPE/ID, as in hypothesis/h1."
+            msg = f"{name} has no score: nothing is observed or judged of it, or no score was made since (see `score`)."
             raise CommandError(msg)
         for sentence in score_words.explain(score):
             self.stdout.write(sentence)
