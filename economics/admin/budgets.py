@@ -77,7 +77,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
     form = forms.EnvelopeForm
     list_display = (
         *("entity", "state", "window_kind", "tokens_used", "tokens_limit", "room"),
-        *(figure("priority_score", "priority"), figure("market_weight", "market"), figure("roi_score", "ROI")),
+        *(figure("priority_score", "priority"), figure("market_weight", "market"), "figure_roi_score"),
     )
     list_filter = ("state", "window_kind", TypeFilter, GrantedFilter)
     search_fields = ("entity_id__startswith",)
@@ -183,7 +183,9 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             ("alert", f"?line__envelope__id__exact={envelope.pk}", "alerts"),
             ("grant", f"?line__envelope__id__exact={envelope.pk}", "grants"),
             ("revision", f"?envelope__id__exact={envelope.pk}", "revisions"),
+            ("score", of_entity, "score"),
             ("signal", of_entity, "signals"),
+            ("outcome", of_entity, "outcomes"),
             ("reviewline", f"?envelope__id__exact={envelope.pk}", "reviews"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
@@ -214,6 +216,11 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             f"confidence {said.confidence:.4f} by {said.signals:,} daily {noun}, which asks for a weight of "
             f"{figures.number(said.signal)}"
         )
+
+    @admin.display(description="edges per million", ordering="roi_score")
+    def figure_roi_score(self, envelope: Envelope) -> str:
+        """Return the ROI as people read it."""
+        return figures.NONE if envelope.roi_score is None else review_words.roi(envelope.roi_score)
 
     @admin.display(description="ROI")
     def roi_in_words(self, envelope: Envelope) -> str:
