@@ -1,5 +1,6 @@
 """The page that looks ahead: what this week's review would move under the policy in force and under another."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,43 +17,39 @@ _ASKED: Final = "asked"
 _LARGEST: Final = 15
 
 
-class WhatIfForm(forms.ModelForm[WorthPolicy]):
+class WhatIfForm(forms.Form):
     """Every term of the policy, prefilled with the one in force."""
 
-    class Meta:
-        """All terms."""
-
-        model = WorthPolicy
-        fields = worth_policy.TERMS
-
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, present: WorthPolicy) -> None:
         """Show numbers without idle zeros."""
-        super().__init__(*given, **named)
-        for name, value in self.initial.items():
-            if isinstance(value, Decimal):
-                self.initial[name] = Decimal(f"{value.normalize():f}")
-            label = str(self.fields[name].label)
-            self.fields[name].label = label.replace("Roi ", "ROI ").replace("Kg ", "KG ")
+        terms = worth_policy.terms(present).items()
+        plain = {name: Decimal(f"{v.normalize():f}") if isinstance(v, Decimal) else v for name, v in terms}
+        super().__init__(data, initial=plain)
+        self.present = present
+        # Not a form of the model: that would name the laws, which `clean` puts in words.
+        self.fields = forms.fields_for_model(WorthPolicy, worth_policy.TERMS)
+        for name, field in self.fields.items():
+            field.label = worth_form.label(name)
 
-    def validate_constraints(self) -> None:
+    def clean(self) -> dict[str, Any]:
         """Say in words which law the terms break together, where each by itself is one."""
-        if self.errors:
-            return
-        try:
-            worth_policy.check(self.instance)
-        except RefusedError as refusal:
-            self.add_error(None, refusal.detail)
+        if not self.errors:
+            try:
+                worth_policy.check(worth_policy.varied(self.present, self.cleaned_data))
+            except RefusedError as refusal:
+                self.add_error(None, refusal.detail)
+        return self.cleaned_data
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """Return the fields by subject, as the form of the policy does, what a review goes by first."""
-        groups = sorted(worth_form.GROUPS, key=lambda group: group[0].startswith("Scores"))
+        groups = sorted(worth_form.GROUPS, key=lambda group: (group[0].startswith("Scores"), "eview" not in group[0]))
         return [(title, [self[name] for name in names]) for title, names in groups]
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """Return what the page shows: the form and, side by side, what would move; nothing is written."""
     asked, now = _ASKED in request.GET, timezone.now()
-    form = WhatIfForm(request.GET if asked else None, instance=worth_policy.get())
+    form = WhatIfForm(request.GET if asked else None, present=worth_policy.get())
     context: dict[str, Any] = {"title": "What would a review move?", "form": form, "asked": _ASKED, "media": form.media}
     if asked and not form.is_valid():
         return context

@@ -128,6 +128,14 @@ def test_a_line_shows_what_it_was_judged_by(root: Client) -> None:
     assert ["Used last", "10%", "of its base, in the last full window"] in _cells(shown, "The figures it was judged by")
 
 
+def test_looking_ahead_says_in_words_what_no_policy_may_be(root: Client) -> None:
+    terms = worth_policy.terms(worth_policy.get())
+    asked = {name: str(value) for name, value in terms.items() if value is not False}
+    shown = root.get(WHAT_IF, {**asked, "asked": "yes", "novelty_weight": "0.9"}).content.decode()
+    assert "The four weights of a score sum to 1." in shown
+    assert "worth_weights_sum_to_one" not in shown
+
+
 def test_pools_and_reserves_are_listed(root: Client) -> None:
     draft = _draft()
     fleets.reserve(1_234, tier="frontier")
