@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from economics import safety, worth_policy
 from economics.models import Review
 
 _BY: Final = "policy"
+
+# Whoever comes second would find nothing left to check, be done first, and undo what the first one checked.
+_ALONE: Final = "SELECT pg_advisory_xact_lock(7303, 1)"
 _DAY: Final = """
 SELECT d.day, economics_first_moment(d.day, zone), economics_first_moment(d.day + interval '1 day', zone)
   FROM economics_policy, LATERAL (SELECT (%(now)s AT TIME ZONE zone)::date - 1) AS d(day) WHERE id = 1
@@ -50,21 +53,21 @@ def review(*, now: datetime) -> Review:
         known = Review.objects.filter(kind="daily", period=terms["day"])
         if (existing := known.first()) is not None:
             return existing
-        try:
-            with transaction.atomic():
-                checked = safety.check(now=now)
-                cursor.execute(_FIGURES, terms)
-                (figures,) = cursor.fetchone()
-                return Review.objects.create(
-                    kind="daily",
-                    period=terms["day"],
-                    state=Review.State.APPLIED,
-                    policy=worth_policy.get(),
-                    drafted_at=now,
-                    drafted_by=_BY,
-                    decided_at=now,
-                    decided_by=_BY,
-                    figures={**figures, "check": checked._asdict()},
-                )
-        except IntegrityError:  # somebody was faster
-            return known.get()
+        with transaction.atomic():
+            cursor.execute(_ALONE)
+            if (existing := known.first()) is not None:  # somebody was faster
+                return existing
+            checked = safety.check(now=now)
+            cursor.execute(_FIGURES, terms)
+            (figures,) = cursor.fetchone()
+            return Review.objects.create(
+                kind="daily",
+                period=terms["day"],
+                state=Review.State.APPLIED,
+                policy=worth_policy.get(),
+                drafted_at=now,
+                drafted_by=_BY,
+                decided_at=now,
+                decided_by=_BY,
+                figures={**figures, "check": checked._asdict()},
+            )

@@ -12,7 +12,7 @@ import pytest
 from django.db.models import Sum
 
 from config.errors import RefusedError
-from economics import envelopes, errors, reviews, safety, stops
+from economics import daily, envelopes, errors, reviews, safety, stops
 from economics.models import Envelope, Reserve, Review, ReviewLine, Revision
 from tests.economics.fleets import MONDAY, gained, member, plain_policy, used
 from tests.factories import REVIEWER
@@ -125,3 +125,20 @@ def test_reviews_beside_people_lose_no_change() -> None:
     assert {reviewed.refusal for reviewed, *_others in outcomes} <= {"", "stale_review"}
     assert _total() == ALL + raised
     assert all(_unbroken(envelope) for envelope in Envelope.objects.all())
+
+
+def test_a_day_is_put_on_record_once_with_its_check() -> None:
+    over = member("over", 10, window="day")
+    for day in range(ROUNDS):
+        used(over, 100, before=MONDAY + timedelta(days=day + 7))  # on the first hour of that day
+
+    def record(number: int) -> int:
+        return daily.review(now=MONDAY + timedelta(days=number, hours=2)).pk
+
+    outcomes = race(record, record, record, rounds=ROUNDS)
+
+    for done in outcomes:
+        assert {outcome.refusal for outcome in done} == {""}
+        assert len({outcome.value for outcome in done}) == 1
+    checks = [one.figures["check"]["raised"] for one in Review.objects.filter(kind="daily")]
+    assert checks == [3] * ROUNDS  # at 50, 80 and 100 %
