@@ -147,7 +147,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         return f"{review.state} {review.decided_at:%Y-%m-%d %H:%M} UTC by {review.decided_by}{why}"
 
     @admin.display(description="see")
-    def leads(self, review: Review) -> SafeString | None:
+    def leads(self, review: Review) -> SafeString | str:
         """Lead to its lines and to the reviews before and after."""
         same = Review.objects.filter(kind=review.kind)
         before = same.filter(period__lt=review.period).order_by("-period", "-pk").first()
@@ -165,7 +165,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
             for arrow, other in (("\N{LEFTWARDS ARROW}", before), ("\N{RIGHTWARDS ARROW}", after))
             if other is not None
         ]
-        return format_html_join(" \N{MIDDLE DOT} ", '<a href="{}">{}</a>', found) if found else None
+        return format_html_join(" \N{MIDDLE DOT} ", '<a href="{}">{}</a>', found) if found else figures.NONE
 
     @admin.display(description="pools")
     def pool_table(self, review: Review) -> SafeString:
