@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -90,7 +90,7 @@ UPDATE economics_lines l SET base = v.after
 def draft_weekly(*, author: revisions.Author, now: datetime) -> Review:
     """Draft the review of the week of `now` and return it; the one there is already if it is not discarded.
 
-    One of a later week counts, too: where a new calendar sets the week back, no week is reviewed twice. See
+    One that began in these seven days counts, too: where a new calendar sets the week back, none is reviewed twice. See
     `rebalancing.plan` for what it would move. Drafts of earlier weeks are discarded. A review that would change
     nothing counts as applied at once; one inside the policy's bounds is applied by the policy.
     """
@@ -137,7 +137,7 @@ def pools(review: Review) -> list[ReviewPool]:
 
 
 def draft_when_due(*, now: datetime) -> Review | None:
-    """Draft the week's review if there is none of it or a later one yet, discarded ones counting; else do nothing."""
+    """Draft the week's review if there is none yet, discarded ones counting; otherwise do nothing."""
     if _from(_week(now)).exists():
         return None
     return draft_weekly(author=revisions.Author("policy", "the weekly review"), now=now)
@@ -152,8 +152,8 @@ def _week(now: datetime) -> date:
 
 
 def _from(period: date) -> QuerySet[Review]:
-    """Return the weekly reviews of a period and of those after it: the calendar may have been moved back since."""
-    return Review.objects.filter(kind="weekly", period__gte=period)
+    """Return the weekly reviews of a week by its first day, and of those that began in it before it was set back."""
+    return Review.objects.filter(kind="weekly", period__range=(period, period + timedelta(days=6)))
 
 
 def _supersede(period: date, now: datetime) -> None:

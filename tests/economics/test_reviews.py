@@ -447,6 +447,12 @@ def test_a_week_that_is_set_back_is_not_reviewed_twice(first_day: int) -> None:
     )
 
 
+def test_a_review_of_a_far_week_keeps_no_other_from_being_drafted() -> None:
+    _draft(MONDAY + timedelta(days=364))  # by a worker whose clock was wrong
+    assert (found := reviews.draft_when_due(now=MONDAY)) is not None
+    assert found.period == MONDAY.date()
+
+
 def test_a_discarded_review_moves_nothing_and_another_may_be_drafted() -> None:
     review = _moving()
     discarded = reviews.discard(review.pk, author=REASON, now=MONDAY)
@@ -589,7 +595,7 @@ def test_what_a_reserve_gives_counts_against_the_bounds() -> None:
     gained(best, 10)
     review = _draft()
     (pool,) = review.pools.all()
-    assert (pool.freed, pool.placed) == (0, 200)
+    assert (pool.freed, pool.placed) == (Decimal(0), Decimal(200))
     assert review.state == "draft"
     assert review.waits_because == "More than 5.0% of the budgets per week move."
 
