@@ -101,9 +101,9 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
                 return cast("standings.Standing", line)
         return None
 
-    @admin.display(description="tokens settled + held")
+    @admin.display(description="tokens used")
     def tokens_used(self, envelope: Envelope) -> str:
-        """Return what stands against the window's LLM tokens."""
+        """Return what stands against the window's LLM tokens, settled and held."""
         line = self._tokens(envelope)
         return figures.number(line.settled + line.held) if line else figures.NONE
 
@@ -217,7 +217,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             f"{figures.number(said.signal)}"
         )
 
-    @admin.display(description="edges per million", ordering="roi_score")
+    @admin.display(description="ROI per M", ordering="roi_score")
     def figure_roi_score(self, envelope: Envelope) -> str:
         """Return the ROI as people read it."""
         return figures.NONE if envelope.roi_score is None else review_words.roi(envelope.roi_score)
