@@ -212,8 +212,8 @@ def _alerts(envelope: Envelope) -> list[Alert]:
 
 
 def _changes(envelope: Envelope) -> list[Change]:
-    """Return the last revisions, with the reviews that caused some of them."""
-    revisions = list(envelope.revisions.order_by("-pk")[:LAST])
+    """Return the last revisions but the market's, a step a day, with the reviews that caused some of them."""
+    revisions = list(envelope.revisions.exclude(cause_kind="market").order_by("-pk")[:LAST])
     causes = {one.cause_id for one in revisions if one.cause_kind == "review" and one.cause_id.isdecimal()}
     reviews = {str(review.pk): review for review in Review.objects.filter(pk__in=causes)}
     return [Change(one, reviews.get(one.cause_id) if one.cause_kind == "review" else None) for one in revisions]

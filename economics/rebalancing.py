@@ -176,7 +176,9 @@ SELECT count(DISTINCT envelope_id), count(*) FILTER (WHERE rule = 'reduce'), cou
        count(DISTINCT envelope_id) FILTER (WHERE state_before <> state_after AND state_after = 'capped'),
        count(DISTINCT envelope_id) FILTER (WHERE state_before <> state_after AND state_after = 'active'),
        count(DISTINCT envelope_id) FILTER (WHERE roi IS NOT NULL),
-       coalesce(max(round(abs(after - before) / nullif(before, 0), 6)), 0)
+       coalesce(max(round(abs(after - before) / nullif(before, 0), 6)), 0),
+       coalesce(max(round(market_weight / (1 + market_weight), 6))
+                FILTER (WHERE state_before <> state_after AND state_after = 'capped' AND market_weight > 0), 0)
   FROM economics_plan
 """
 
@@ -211,10 +213,14 @@ class Counts(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What would move, in sum; line by line it stands in the temporary table `economics_plan`."""
+    """What would move, in sum; line by line it stands in the temporary table `economics_plan`.
+
+    `largest_cap` is the largest share of an effective budget that a cap would take back from the market's lift.
+    """
 
     pools: list[Pool]
     counts: Counts
+    largest_cap: Any
 
     @property
     def moves(self) -> bool:
@@ -252,7 +258,8 @@ def plan(*, now: datetime, policy: WorthPolicy, previous: int | None, varied: bo
         cursor.execute(_POOLS)
         pools = [Pool(*row) for row in cursor.fetchall()]
         cursor.execute(_COUNTS)
-        return Plan(pools, Counts(*cursor.fetchone()))
+        *counts, largest_cap = cursor.fetchone()
+        return Plan(pools, Counts(*counts), largest_cap)
 
 
 _LARGEST: Final = """

@@ -178,6 +178,8 @@ def _held_back(plan: rebalancing.Plan, policy: WorthPolicy) -> str:
         return "The policy leaves reviews to reviewers."
     if plan.counts.largest_step > policy.auto_most_step:
         return f"A line moves by {plan.counts.largest_step:.1%}, more than {policy.auto_most_step:.1%}."
+    if plan.largest_cap > policy.auto_most_step:
+        return f"A cap takes {plan.largest_cap:.1%} of an effective budget, more than {policy.auto_most_step:.1%}."
     for pool in plan.pools:
         if max(pool.freed, pool.placed) > policy.auto_most_share * pool.before:
             return f"More than {policy.auto_most_share:.1%} of the budgets per {pool.window_kind} move."

@@ -142,7 +142,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
                 "Worth",
                 {"fields": ("priority_score", "market_weight", "market_now", "gate", "roi_in_words", "last_reviews")},
             ),
-            (f"Last {_REVISIONS_SHOWN} revisions", {"fields": ("history",)}),
+            (f"Last {_REVISIONS_SHOWN} revisions, the market's daily steps aside", {"fields": ("history",)}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Envelope | None = None) -> tuple[str, ...]:  # noqa: ARG002
@@ -245,7 +245,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
     @admin.display(description="revisions")
     def history(self, envelope: Envelope) -> SafeString | str:
         """Return the last changes: who, when, what and why."""
-        rows = list(envelope.revisions.order_by("-pk")[:_REVISIONS_SHOWN])
+        rows = list(envelope.revisions.exclude(cause_kind="market").order_by("-pk")[:_REVISIONS_SHOWN])
         if not rows:
             return "none yet"
         return format_html(

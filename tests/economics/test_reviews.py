@@ -587,6 +587,18 @@ def test_a_review_outside_the_bounds_waits_for_a_reviewer(bounds: dict[str, Any]
     assert (review.state, review.figures["waits_because"]) == ("draft", waits)
 
 
+def test_what_a_cap_takes_back_counts_against_the_bounds() -> None:
+    """A tenth on top of the base is an eleventh of the effective budget."""
+    plain_policy(auto_apply=True, auto_most_step=Decimal("0.05"), floor_tokens=1_000)
+    fleet = _fleet()
+    _draft()
+    for own in fleet.values():
+        used(own, 1_000, before=NEXT)
+    review = _draft(NEXT)
+    assert _verdicts(review)["a"] == ("reduce", "low_at_the_floor", 0)
+    assert review.waits_because == "A cap takes 9.1% of an effective budget, more than 5.0%."
+
+
 def test_what_a_reserve_gives_counts_against_the_bounds() -> None:
     plain_policy(auto_apply=True, auto_most_step=Decimal(1))
     fleets.reserve(1_000)
