@@ -57,4 +57,5 @@ def roi(value: Decimal | None) -> str:
 
 def share(value: Decimal | None) -> str:
     """Return how much of its base a line used in a window; a line may be too young to tell."""
-    return "nothing yet" if value is None else f"{value:.0%}"
+    """Return whole percents, cut: what is below a quarter must not read as a quarter."""
+    return "nothing yet" if value is None else f"{int(value * 100)}%"

@@ -156,6 +156,7 @@ def test_an_idle_line_is_reclaimed_whatever_its_roi() -> None:
     assert verdicts["was busy"][1] != "idle"
     line = ReviewLine.objects.get(envelope=idle)
     assert (line.used_last, line.used_before) == (Decimal("0.249"), Decimal("0.249"))
+    assert review_words.reason(line) == "Used 24% of its base in the last window and 24% in the one before."
     assert len(fleet) == 5
 
 
