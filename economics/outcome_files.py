@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from django.db import transaction
 
@@ -18,9 +18,6 @@ from economics.faults import Fault, Faults, fault
 from economics.outcomes import Achieved
 
 FIELDS: Final = outcomes.FIELDS
-FORMS: Final = ("ndjson", "csv")
-SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
-_ENTITY: Final = ("entity_type", "entity_id")
 _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _NOTHING: Final = re.compile(r"(0+(\.0+)?)?", re.ASCII)  # an empty cell counts nothing as well
 _EDGES: Final = {"gained": "edges_gained", "removed": "edges_removed"}
@@ -31,49 +28,21 @@ _REFUSALS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(row_files.Reading):
     """How to read a file.
 
-    `columns` says which column of a CSV file holds which of our fields; those named like a field need no word.
     `identity` are columns that make up the event id together. In a wide file, `gained` and `removed` are the columns
-    that count edges both ways: a row is up to two outcomes. `constants` are said for every row, `defaults` for rows
-    that say nothing themselves.
+    that count edges both ways: a row is up to two outcomes.
     """
 
-    form: str
-    columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     gained: str = ""
     removed: str = ""
-    constants: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def wide(self) -> dict[str, str]:
         """The column of each direction that is counted in one."""
         return {way: column for way, column in (("gained", self.gained), ("removed", self.removed)) if column}
-
-
-class Row(NamedTuple):
-    """An outcome in a file: its line, as it stood there, and the outcome it is or all its faults."""
-
-    place: int
-    given: Any
-    found: Achieved | Faults
-
-
-class Contents(NamedTuple):
-    """The outcomes of a file, read as they are asked for, and the columns that are not read."""
-
-    rows: Iterator[Row]
-    unread: tuple[str, ...] = ()
-
-
-class Rejected(NamedTuple):
-    """An outcome that was not recorded, and why; a conflict is one as well."""
-
-    row: Row
-    faults: Faults
 
 
 @dataclass(slots=True)
@@ -88,7 +57,7 @@ class Tally:
     amounts: dict[str, Decimal] = field(default_factory=dict)
 
 
-def contents(stream: BinaryIO, how: Reading, *, now: datetime) -> Contents:
+def contents(stream: BinaryIO, how: Reading, *, now: datetime) -> row_files.Contents[Achieved]:
     """Return what a file holds, read row by row.
 
     An outcome needs an event id and a source, else it would count again whenever its file is read again. A row of a
@@ -96,13 +65,13 @@ def contents(stream: BinaryIO, how: Reading, *, now: datetime) -> Contents:
     without the columns that an outcome takes.
     """
     if how.form == "ndjson":
-        return Contents(_rows(row_files.lines(stream), lambda said: [said], how, now))
+        return row_files.Contents(_rows(row_files.lines(stream), lambda said: [said], how, now))
     table = row_files.table(stream)
     columns = {name: how.columns.get(name, name) for name in FIELDS if how.columns.get(name, name) in table.header}
     _check_header(table.header, columns, how)
     read = {*columns.values(), *how.identity, *how.wide.values()}
     unread = tuple(name for name in table.header if name not in read)
-    return Contents(_rows(table.rows, lambda said: _of_cells(said, columns, how), how, now), unread)
+    return row_files.Contents(_rows(table.rows, lambda said: _of_cells(said, columns, how), how, now), unread)
 
 
 def _check_header(header: list[str], columns: Mapping[str, str], how: Reading) -> None:
@@ -114,7 +83,7 @@ def _check_header(header: list[str], columns: Mapping[str, str], how: Reading) -
     asked += [column for column in (*how.identity, *how.wide.values()) if column not in header]
     wrong = [f"there is no column {column}" for column in asked]
     wrong += row_files.doubled(header)
-    needed = {"event_id", "source", "kind", "amount", *_ENTITY}
+    needed = {"event_id", "source", "kind", "amount", *row_files.ENTITY}
     wrong += [f"nothing says {name}" for name in FIELDS if name in needed - known]
     row_files.refuse_header(header, wrong)
 
@@ -136,21 +105,21 @@ def _of_cells(cells: Mapping[str, str], columns: Mapping[str, str], how: Reading
 
 def _rows(
     raws: Iterable[row_files.Raw], parts: Callable[[Any], list[Any]], how: Reading, now: datetime
-) -> Iterator[Row]:
+) -> Iterator[row_files.Row[Achieved]]:
     for raw in raws:
         if raw.faults:
-            yield Row(raw.place, raw.given, raw.faults)
+            yield row_files.Row(raw.place, raw.given, raw.faults)
             continue
         for said in parts(raw.item):
-            yield Row(raw.place, raw.given, _found(said, how, now))
+            yield row_files.Row(raw.place, raw.given, _found(said, how, now))
 
 
 def _found(said: Any, how: Reading, now: datetime) -> Achieved | Faults:
     if not isinstance(said, dict):
         return [fault("not_an_object", "")]
     given = {name: value for name, value in said.items() if value is not None}
-    named = any(name in given or name in how.constants for name in _ENTITY)
-    spoken = {name: value for name, value in how.defaults.items() if not (named and name in _ENTITY)}
+    named = any(name in given or name in how.constants for name in row_files.ENTITY)
+    spoken = {name: value for name, value in how.defaults.items() if not (named and name in row_files.ENTITY)}
     values = {**spoken, **given, **how.constants}
     amount = values.get("amount")
     if isinstance(amount, str) and _NUMBER.fullmatch(amount):
@@ -162,8 +131,14 @@ def _found(said: Any, how: Reading, now: datetime) -> Achieved | Faults:
 
 
 def record(  # noqa: PLR0913 - a file has this many terms
-    rows: Iterable[Row], *, tally: Tally, agent_id: str, now: datetime, size: int, dry_run: bool = False
-) -> Iterator[list[Rejected]]:
+    rows: Iterable[row_files.Row[Achieved]],
+    *,
+    tally: Tally,
+    agent_id: str,
+    now: datetime,
+    size: int,
+    dry_run: bool = False,
+) -> Iterator[list[row_files.Rejected[Achieved]]]:
     """Record outcomes in transactions of `size`; after each, add it to the tally and give what was rejected.
 
     A run that breaks off leaves whole chunks behind, and a second one finds them recorded. `dry_run` takes each chunk
@@ -176,13 +151,13 @@ def record(  # noqa: PLR0913 - a file has this many terms
         with transaction.atomic():
             results = outcomes.record_many([one for _row, one in fit], agent_id=agent_id, now=now)
             transaction.set_rollback(dry_run)
-        rejected = [Rejected(row, row.found) for row in chunk if isinstance(row.found, list)]
+        rejected = [row_files.Rejected(row, row.found) for row in chunk if isinstance(row.found, list)]
         tally.read += len(chunk)
         tally.refused += len(rejected)
         for (row, one), result in zip(fit, results, strict=True):
             _count(tally, one, result)
             if result.code:
-                rejected.append(Rejected(row, [Fault(result.code, _REFUSALS[result.code], "")]))
+                rejected.append(row_files.Rejected(row, [Fault(result.code, _REFUSALS[result.code], "")]))
         yield sorted(rejected, key=lambda one: one.row.place)
 
 

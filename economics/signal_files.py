@@ -4,12 +4,12 @@ They are posted by the house, chunk by chunk, each whole or not at all; what was
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from django.db import transaction
 
@@ -18,48 +18,14 @@ from economics.faults import Fault, Faults, fault
 from economics.signals import Posted
 
 FIELDS: Final = signals.FIELDS
-FORMS: Final = ("ndjson", "csv")
-SUFFIXES: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
-_ENTITY: Final = ("entity_type", "entity_id")
 _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)  # a program's float, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How to read a file.
+class Reading(row_files.Reading):
+    """How to read a file; `prefix` stands before every entity's id."""
 
-    `columns` says which column of a CSV file holds which of our fields; those named like a field need no word.
-    `prefix` stands before every entity's id, `constants` are said for every row, `defaults` for rows that say nothing
-    themselves.
-    """
-
-    form: str
-    columns: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
-    constants: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, str] = field(default_factory=dict)
-
-
-class Row(NamedTuple):
-    """A row of a file: its line, as it stood there, and the signal it is or all its faults."""
-
-    place: int
-    given: Any
-    found: Posted | Faults
-
-
-class Contents(NamedTuple):
-    """The rows of a file, read as they are asked for, and the columns that are not read."""
-
-    rows: Iterator[Row]
-    unread: tuple[str, ...] = ()
-
-
-class Rejected(NamedTuple):
-    """A row that was not recorded, and why; a conflict is one as well."""
-
-    row: Row
-    faults: Faults
 
 
 @dataclass(slots=True)
@@ -76,44 +42,20 @@ class Tally:
     until: datetime | None = None
 
 
-def contents(stream: BinaryIO, how: Reading, *, now: datetime) -> Contents:
+def contents(stream: BinaryIO, how: Reading, *, now: datetime) -> row_files.Contents[Posted]:
     """Return what a file holds, read row by row.
 
     A signal of a file has a time of its own: imported later, it would else count as one of today. Refuses a file that
     is not of its form and a CSV file without the columns that a signal takes.
     """
-    if how.form == "ndjson":
-        return Contents(_rows(row_files.lines(stream), None, how, now))
-    table = row_files.table(stream)
-    columns = {name: how.columns.get(name, name) for name in FIELDS if how.columns.get(name, name) in table.header}
-    known = {*columns, *how.constants, *how.defaults}
-    wrong = [f"there is no column {column}" for name, column in how.columns.items() if name not in columns]
-    wrong += row_files.doubled(table.header)
-    wrong += [f"nothing says {name}" for name in FIELDS if name not in known]
-    row_files.refuse_header(table.header, wrong)
-    unread = tuple(name for name in table.header if name not in columns.values())
-    return Contents(_rows(table.rows, columns, how, now), unread)
+    return row_files.contents(
+        stream, how, known=FIELDS, needed=FIELDS, found=lambda values: _found(values, how.prefix, now)
+    )
 
 
-def _rows(
-    raws: Iterable[row_files.Raw], columns: Mapping[str, str] | None, how: Reading, now: datetime
-) -> Iterator[Row]:
-    for raw in raws:
-        said = raw.item
-        if columns is not None and not raw.faults:
-            said = {name: text for name, column in columns.items() if (text := raw.item[column])}
-        yield Row(raw.place, raw.given, raw.faults or _found(said, how, now))
-
-
-def _found(said: Any, how: Reading, now: datetime) -> Posted | Faults:
-    if not isinstance(said, dict):
-        return [fault("not_an_object", "")]
-    given = {name: value for name, value in said.items() if value is not None}
-    named = any(name in given for name in _ENTITY)
-    spoken = {name: value for name, value in how.defaults.items() if not (named and name in _ENTITY)}
-    values = {**spoken, **given, **how.constants}
+def _found(values: dict[str, Any], prefix: str, now: datetime) -> Posted | Faults:
     if isinstance(values.get("entity_id"), str):
-        values["entity_id"] = how.prefix + values["entity_id"]
+        values["entity_id"] = prefix + values["entity_id"]
     value = values.get("value")
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         values["value"] = Decimal(value)
@@ -124,8 +66,8 @@ def _found(said: Any, how: Reading, now: datetime) -> Posted | Faults:
 
 
 def record(
-    rows: Iterable[Row], *, tally: Tally, now: datetime, size: int, dry_run: bool = False
-) -> Iterator[list[Rejected]]:
+    rows: Iterable[row_files.Row[Posted]], *, tally: Tally, now: datetime, size: int, dry_run: bool = False
+) -> Iterator[list[row_files.Rejected[Posted]]]:
     """Post signals in transactions of `size`; after each, add it to the tally and give what was rejected.
 
     A run that breaks off leaves whole chunks behind, and a second one finds them recorded. `dry_run` takes each chunk
@@ -138,13 +80,13 @@ def record(
         with transaction.atomic():
             results = signals.post_many([one for _row, one in fit], agent=None, now=now)
             transaction.set_rollback(dry_run)
-        rejected = [Rejected(row, row.found) for row in chunk if isinstance(row.found, list)]
+        rejected = [row_files.Rejected(row, row.found) for row in chunk if isinstance(row.found, list)]
         tally.read += len(chunk)
         tally.refused += len(rejected)
         for (row, one), result in zip(fit, results, strict=True):
             _count(tally, one, result)
             if result.code:
-                rejected.append(Rejected(row, [Fault(result.code, result.detail, "")]))
+                rejected.append(row_files.Rejected(row, [Fault(result.code, result.detail, "")]))
         yield sorted(rejected, key=lambda one: one.row.place)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from economics import observation_files, observations
+from economics import observation_files, observations, row_files
 from economics.management import files
 
 
@@ -17,8 +17,8 @@ class Command(files.ImportCommand):
         "Exit 1 when a row was refused."
     )
     fields = observation_files.FIELDS
-    forms = observation_files.FORMS
-    suffixes = observation_files.SUFFIXES
+    forms = row_files.FORMS
+    suffixes = row_files.SUFFIXES
     most = observations.MOST_AT_ONCE
     rows = "Observations"
 
@@ -30,7 +30,7 @@ class Command(files.ImportCommand):
         self, stream: BinaryIO, form: str, tally: observation_files.Tally, options: dict[str, Any], now: datetime
     ) -> files.Job:
         """Record the file's observations."""
-        how = observation_files.Reading(
+        how = row_files.Reading(
             form=form,
             columns=dict(options["map"]),
             constants=dict(options["set"]),

@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from economics import outcome_files, outcomes
+from economics import outcome_files, outcomes, row_files
 from economics.management import files
 
 
@@ -19,8 +19,8 @@ class Command(files.ImportCommand):
         f"Fields: {', '.join(outcome_files.FIELDS)}. Exit 1 when an outcome was refused."
     )
     fields = outcome_files.FIELDS
-    forms = outcome_files.FORMS
-    suffixes = outcome_files.SUFFIXES
+    forms = row_files.FORMS
+    suffixes = row_files.SUFFIXES
     most = outcomes.MOST_AT_ONCE
     rows = "Outcomes"
 

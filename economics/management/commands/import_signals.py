@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandParser
 
-from economics import signal_files, signals
+from economics import row_files, signal_files, signals
 from economics.management import files
 
 
@@ -18,8 +18,8 @@ class Command(files.ImportCommand):
         f"again and counts for its own day. Fields: {', '.join(signal_files.FIELDS)}. Exit 1 when a row was refused."
     )
     fields = signal_files.FIELDS
-    forms = signal_files.FORMS
-    suffixes = signal_files.SUFFIXES
+    forms = row_files.FORMS
+    suffixes = row_files.SUFFIXES
     most = signals.MOST_AT_ONCE
     rows = "Signals"
 
