@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 
 from economics import envelopes, errors, metering
 from economics.models import Envelope, Reservation, Usage
-from economics.models.budgets import MOST_AMOUNT
+from economics.models.ceilings import MOST_AMOUNT
 from economics.money import is_usd
 
 _EXPIRE_AT_ONCE = 1_000

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from economics import errors, revisions, standings
 from economics.models import DefaultEnvelope, Envelope, Grant, Line, Tier, Usage, Window
-from economics.models.budgets import MOST_AMOUNT
+from economics.models.ceilings import MOST_AMOUNT
 
 CEILINGS: Final = ("token_budget", "cpu_budget", "storage_budget_gb", "api_call_budget")
 _CHANGEABLE: Final = frozenset({*CEILINGS, "window_kind", "request_token_cap"})

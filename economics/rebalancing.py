@@ -7,7 +7,7 @@ from django.db import connection
 
 from economics import returns, scores, signals, worth_policy
 from economics.models import WorthPolicy
-from economics.models.budgets import MOST_AMOUNT
+from economics.models.ceilings import MOST_AMOUNT
 
 # Of a share used, as large as its column: whoever reports absurd figures must not keep all others from being reviewed.
 _MOST_SHARE: Final = 10**14 - 1

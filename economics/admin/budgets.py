@@ -17,57 +17,11 @@ from django.utils.safestring import SafeString
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
 from economics import envelopes, market, review_words, standings, stops, worth_policy
-from economics.admin import figures, forms, review_tables
-from economics.models import DefaultEnvelope, Envelope, ReviewLine
+from economics.admin import envelope_list, figures, forms, review_tables
+from economics.models import Envelope, ReviewLine
 
 _REVISIONS_SHOWN = 10
 _REVIEWS_SHOWN = 8
-
-
-class StandingList(ChangeList):
-    """A page of envelopes, each with where its lines stand, in one query for all."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Add the standing to the rows of this page."""
-        super().get_results(request)
-        rows = list(self.result_list)
-        standing = standings.of_envelopes([row.pk for row in rows], at=timezone.now())
-        for row in rows:
-            row.standing = standing[row.pk]
-        self.result_list = rows
-
-
-class TypeFilter(admin.SimpleListFilter):
-    """The usual types of entities, so that nobody looks through the table for them."""
-
-    title = "entity type"
-    parameter_name = "type"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the types of the framework and those with a default."""
-        usual = ["hypothesis", "knowledge_gap", "analysis", "entity", "quest", "agent"]
-        own = DefaultEnvelope.objects.values_list("pk", flat=True)
-        return [(name, name) for name in dict.fromkeys([*usual, *own])]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> QuerySet[Envelope]:  # noqa: ARG002
-        """Keep one type."""
-        return queryset.filter(entity_type=self.value()) if self.value() else queryset
-
-
-class GrantedFilter(admin.SimpleListFilter):
-    """Whether the Senate granted it."""
-
-    title = "granted by the Senate"
-    parameter_name = "granted"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Offer both."""
-        return [("yes", "yes"), ("no", "no")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Envelope]) -> QuerySet[Envelope]:  # noqa: ARG002
-        """Keep one of them."""
-        chosen = {"yes": False, "no": True}.get(self.value() or "")
-        return queryset if chosen is None else queryset.filter(granted_at__isnull=chosen)
 
 
 @admin.register(Envelope)
@@ -79,7 +33,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         *("entity", "state", "window_kind", "tokens_used", "tokens_limit", "room"),
         *(figure("priority_score", "priority"), figure("market_weight", "market"), "figure_roi_score"),
     )
-    list_filter = ("state", "window_kind", TypeFilter, GrantedFilter)
+    list_filter = ("state", "window_kind", envelope_list.TypeFilter, envelope_list.GrantedFilter)
     search_fields = ("entity_id__startswith",)
     search_help_text = "The beginning of an entity's id."
     sortable_by: ClassVar[tuple[str, ...]] = ("figure_priority_score", "figure_market_weight", "figure_roi_score")
@@ -87,7 +41,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002
         """Use the list that knows where lines stand."""
-        return StandingList
+        return envelope_list.StandingList
 
     @admin.display(description="entity", ordering="entity_id")
     def entity(self, envelope: Envelope) -> str:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
 from economics import review_words
 from economics.admin import review_tables
-from economics.admin.budgets import TypeFilter
+from economics.admin.envelope_list import TypeFilter
 from economics.models import Reserve, Review, ReviewLine, ReviewPool
 
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from config.site import CONFIRMED, LargeTableAdmin, figure
 from economics import observations, score_words, scores
 from economics.admin import figures
-from economics.admin.budgets import TypeFilter
+from economics.admin.envelope_list import TypeFilter
 from economics.models import Assessment, Observation, Score
 
 _SCORE: Final = figure("score")

@@ -1,18 +1,17 @@
 """The rows of the books."""
 
 from economics.models.admission import Alert, Refusal, Reservation
+from economics.models.budget_policy import BudgetPolicy, DefaultEnvelope
 from economics.models.budgets import (
-    BudgetPolicy,
     Counter,
-    DefaultEnvelope,
     Envelope,
     Grant,
     Line,
     Pause,
     Revision,
-    Window,
 )
 from economics.models.catalog import LanguageModel, Price, Tier
+from economics.models.ceilings import Window
 from economics.models.exchange import Signal, SignalSource
 from economics.models.money import Account, DailyIssue, MonetaryPolicy, Transfer
 from economics.models.returns import Outcome

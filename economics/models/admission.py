@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from config import laws
-from economics.models.budgets import MOST_AMOUNT, Envelope, Line
+from economics.models.budgets import Envelope, Line
+from economics.models.ceilings import MOST_AMOUNT
 from economics.models.usage import READABLE
 
 

@@ -6,7 +6,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Abs, Floor, Least
 
 from config import laws
-from economics.models.budgets import MOST_AMOUNT, Envelope, Line, Window
+from economics.models.budgets import Envelope, Line
+from economics.models.ceilings import MOST_AMOUNT, Window
 from economics.models.worth import WorthPolicy, readable
 
 _MOVE_RESERVES = """
