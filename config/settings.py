@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "config.apps.HouseConfig",
     "economics.apps.EconomicsConfig",
     "auction.apps.AuctionConfig",
+    "governance.apps.GovernanceConfig",
     "config.admin_app.HouseAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

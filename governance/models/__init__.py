@@ -1,0 +1,7 @@
+"""The rows of the Senate."""
+
+from governance.models.ballots import Ballot, Elector, Enactment, Vote
+from governance.models.policy import SenatePolicy
+from governance.models.proposals import Evidence, Proposal
+
+__all__ = ["Ballot", "Elector", "Enactment", "Evidence", "Proposal", "SenatePolicy", "Vote"]

@@ -1,0 +1,72 @@
+"""The roles of the house: groups with their rights, made after every migrate."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+REVIEWER: Final = "Senate reviewer"
+CHAIR: Final = "Senate chair"
+AUDITOR: Final = "Auditor"
+OPERATOR: Final = "Operator"
+
+# What anybody with a role may see: everything but the keys of agents and the accounts of people.
+_UNSEEN: Final = frozenset({"config.view_user", "config.view_agentkey", "config.view_idempotentrequest"})
+_OF_A_REVIEWER: Final = frozenset(
+    {
+        *("governance.add_proposal", "governance.vote_proposal", "governance.confirm_proposal"),
+        *("economics.change_review", "economics.change_alert"),
+    }
+)
+_OF_AN_OPERATOR: Final = frozenset(
+    {
+        *("config.view_user", "config.view_agentkey", "config.add_agent", "config.change_agent"),
+        *("config.add_agentkey", "config.change_agentkey"),
+        *("auction.add_pool", "auction.change_pool"),
+        *("economics.add_pause", "economics.change_pause", "economics.change_alert"),
+        *("economics.add_languagemodel", "economics.change_languagemodel", "economics.add_tier"),
+        *("economics.change_tier", "economics.add_price", "economics.change_price"),
+        *("economics.add_signalsource", "economics.change_signalsource"),
+        *("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask"),
+    }
+)
+_APPS: Final = ("config", "economics", "auction", "governance")
+
+
+def rights() -> Mapping[str, frozenset[str]]:
+    """Return the rights of each role, as `app.codename`."""
+    seen = frozenset(
+        f"{app}.{codename}"
+        for app, codename in Permission.objects.filter(
+            content_type__app_label__in=_APPS, codename__startswith="view_"
+        ).values_list("content_type__app_label", "codename")
+    )
+    return {
+        REVIEWER: (seen - _UNSEEN) | _OF_A_REVIEWER,
+        CHAIR: (seen - _UNSEEN)
+        | _OF_A_REVIEWER
+        | {"governance.close_proposal", "governance.enact_policy", "governance.add_senatepolicy"},
+        AUDITOR: seen,
+        OPERATOR: (seen - _UNSEEN) | _OF_AN_OPERATOR,
+    }
+
+
+def ensure() -> None:
+    """Make every role where it is missing and give it exactly its rights.
+
+    Rights themselves are made after each app's migrations, of some only after this: they are made here first.
+    """
+    for app in (*_APPS, "django_celery_beat"):
+        create_permissions(apps.get_app_config(app), verbosity=0)
+    known = {
+        f"{app}.{codename}": pk
+        for pk, app, codename in Permission.objects.filter(
+            Q(content_type__app_label__in=_APPS) | Q(content_type__app_label="django_celery_beat")
+        ).values_list("pk", "content_type__app_label", "codename")
+    }
+    for name, granted in rights().items():
+        role, _ = Group.objects.get_or_create(name=name)
+        role.permissions.set([known[right] for right in granted if right in known])
