@@ -1,0 +1,143 @@
+"""People of the Senate, what they are asked and how they vote, with defaults that a reader can do sums with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib.auth.models import Group
+
+from config.models import Agent, User
+from governance import roles
+from governance.models import Ballot, Elector, Proposal, SenatePolicy, Vote
+from tests import factories
+from tests.factories import NOON
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from economics.models import Envelope
+
+VOTING: Final = timedelta(hours=72)  # as the policy is delivered
+PAPERS: Final = {"kind": "new_pmids", "claim": {"pmids": ["31452104", "33268465"]}}
+
+
+def scout(name: str = "scout") -> Agent:
+    """Return the agent that proposes."""
+    return Agent.objects.get_or_create(pk=name, defaults={"kind": Agent.Kind.WORKER})[0]
+
+
+def reviewer(name: str = "ada") -> User:
+    """Return a member of staff who is a reviewer."""
+    return _person(name, roles.REVIEWER)
+
+
+def reviewers(number: int) -> list[User]:
+    """Return so many reviewers, called r1, r2 and so on."""
+    return [reviewer(f"r{place}") for place in range(1, number + 1)]
+
+
+def chair(name: str = "cato") -> User:
+    """Return a member of staff who is the chair."""
+    return _person(name, roles.CHAIR)
+
+
+def auditor(name: str = "aulus") -> User:
+    """Return a member of staff who reads everything."""
+    return _person(name, roles.AUDITOR)
+
+
+def _person(name: str, role: str) -> User:
+    if not Group.objects.filter(name=role).exists():
+        roles.ensure()
+    person, is_new = User.objects.get_or_create(username=name, defaults={"is_staff": True})
+    if is_new:
+        person.set_password("x")
+        person.save()
+        person.groups.add(Group.objects.get(name=role))
+    return person
+
+
+def draft(*, of: Envelope | None = None, by: Agent | User | None = None, **terms: Any) -> Proposal:
+    """Return a complete draft: scout asks for 500 LLM tokens a day more, on an envelope of 1,000 if none is given."""
+    asker = by or scout()
+    on = of or factories.envelope()
+    who: dict[str, Any]
+    if isinstance(asker, User):
+        who = {"user": asker, "proposer_id": asker.username}
+    else:
+        who = {"agent": asker, "proposer_agent": asker.pk}
+    proposal = Proposal.objects.create(
+        **{
+            **who,
+            "entity_type": on.entity_type,
+            "entity_id": on.entity_id,
+            "requested_tokens": 500,
+            "justification": "It finds edges and has run dry.",
+            "gain_edges": Decimal(20),
+            "gain_by": NOON + timedelta(days=28),
+            "evidence": [PAPERS],
+            "filed_at": NOON,
+            **terms,
+        }
+    )
+    proposal.refresh_from_db()
+    return proposal
+
+
+def submitted(*, quorum: int = 2, at: datetime = NOON, **terms: Any) -> Proposal:
+    """Return a proposal that is voted on: a draft of these terms, put before all reviewers there are."""
+    proposal = draft(**terms)
+    open_ballot(proposal, quorum=quorum, at=at)
+    proposal.refresh_from_db()
+    return proposal
+
+
+def open_ballot(
+    proposal: Proposal, *electors: User, quorum: int = 2, at: datetime = NOON, requested: int = 0
+) -> Ballot:
+    """Write a ballot by hand, over the whole request, in which these people vote (all reviewers if none is named)."""
+    ballot = Ballot.objects.create(
+        proposal=proposal,
+        number=proposal.ballots.count() + 1,
+        policy=SenatePolicy.objects.latest("version"),
+        quorum=quorum,
+        requested=requested or abs(proposal.requested_tokens) or 1,
+        base={},
+        opened_at=at,
+        closes_at=at + VOTING,
+    )
+    people = electors or User.objects.filter(groups__name__in=[roles.REVIEWER, roles.CHAIR]).order_by("pk")
+    Elector.objects.bulk_create(Elector(ballot=ballot, user=one, name=one.username) for one in people)
+    return ballot
+
+
+def ballot_of(proposal: Proposal) -> Ballot:
+    """Return the last ballot of a proposal."""
+    return Ballot.objects.filter(proposal=proposal).latest("number")
+
+
+def vote(  # noqa: PLR0913 - a vote has this many terms
+    ballot: Ballot,
+    voter: User,
+    choice: str = "approve",
+    amount: int | None = None,
+    *,
+    at: datetime = NOON,
+    reason: str = "as I see it",
+    revisit_at: datetime | None = None,
+) -> Vote:
+    """Write a vote by hand: an approval is of all that is asked for if no amount is named."""
+    defers = choice == Vote.Choice.DEFER
+    return Vote.objects.create(
+        ballot=ballot,
+        voter=voter,
+        voter_name=voter.username,
+        choice=choice,
+        amount=(amount or ballot.requested) if choice == Vote.Choice.APPROVE else None,
+        reason=reason,
+        revisit_at=(revisit_at or at + timedelta(days=7)) if defers else None,
+        wanted="a second replication" if defers else "",
+        cast_at=at,
+    )
