@@ -17,6 +17,10 @@ class RefusedError(Exception):
         self.figures = figures
         super().__init__(self.detail)
 
+    def faults(self) -> list[dict[str, str]]:
+        """Return each thing that is wrong with a field: code, detail and pointer. None where no field is at fault."""
+        return [{"code": self.code, "detail": self.detail, "pointer": self.pointer}] if self.pointer else []
+
 
 class InvalidError(RefusedError):
     """The request cannot be understood or lies outside what is allowed."""

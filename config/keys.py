@@ -14,13 +14,23 @@ from config.models import Agent, AgentKey, User
 
 SCOPES_BY_KIND: dict[str, frozenset[str]] = {
     Agent.Kind.WORKER: frozenset(
-        {"market:read", "tasks:write", "bids:write", "slots:run", "budgets:read", "budgets:spend", "usage:write"}
+        {
+            *("market:read", "tasks:write", "bids:write", "slots:run", "budgets:read", "budgets:spend", "usage:write"),
+            *("proposals:read", "proposals:write"),
+        }
     ),
-    Agent.Kind.PROVIDER: frozenset({"market:read", "slots:offer", "budgets:read", "usage:write"}),
+    Agent.Kind.PROVIDER: frozenset(
+        {"market:read", "slots:offer", "budgets:read", "usage:write", "proposals:read", "proposals:write"}
+    ),
     Agent.Kind.GRADER: frozenset(
-        {"market:read", "impact:write", "budgets:read", "scores:write", "observations:write", "outcomes:write"}
+        {
+            *("market:read", "impact:write", "budgets:read", "scores:write", "observations:write", "outcomes:write"),
+            "proposals:read",
+        }
     ),
-    Agent.Kind.EXCHANGE: frozenset({"market:read", "budgets:read", "signals:write", "observations:write"}),
+    Agent.Kind.EXCHANGE: frozenset(
+        {"market:read", "budgets:read", "signals:write", "observations:write", "proposals:read"}
+    ),
 }
 LIFETIME = timedelta(days=90)
 LONGEST = timedelta(days=3650)

@@ -41,6 +41,10 @@ class IncompleteProposalError(InvalidError):
             missing=[one.code for one in missing],
         )
 
+    def faults(self) -> list[dict[str, str]]:
+        """Return each thing that is missing."""
+        return [{"code": one.code, "detail": one.sentence, "pointer": one.pointer} for one in self.missing]
+
 
 class Missing:
     """One thing that a draft lacks: a stable code, the pointer of the field and a sentence."""

@@ -14,6 +14,7 @@ LARGEST = 2**63 - 1
 _MOST_USD = Decimal("999999999999999.999999999999")
 _MOST_AMOUNT = Decimal(10**15)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NAME = r"^[A-Za-z0-9._:@+=~-]+\Z"
 _NAME_RULE = "Only letters, digits and . _ : @ + = ~ - are taken."
 _PLAIN_NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
@@ -120,6 +121,7 @@ class PlainText(serializers.CharField):
     """One line of text: a JSON string without control characters."""
 
     default_error_messages = {"control": "Control characters are not allowed."}
+    control = _CONTROL
 
     def __init__(self, **options: Any) -> None:
         """Keep the text as it was sent."""
@@ -129,9 +131,22 @@ class PlainText(serializers.CharField):
         """Take strings only."""
         if not isinstance(data, str):
             self.fail("invalid")
-        if _CONTROL.search(data):
+        if self.control.search(data):
             self.fail("control")
         return data
+
+
+class LongText(PlainText):
+    """Text of many lines: a JSON string that may hold line breaks and tabs, but no other control characters.
+
+    Line breaks are kept as the one character of Unix, and the length is that of what is kept.
+    """
+
+    control = _CONTROL_IN_LINES
+
+    def to_internal_value(self, data: Any) -> str:
+        """Take strings only; one kind of line break."""
+        return super().to_internal_value(data).replace("\r\n", "\n").replace("\r", "\n")
 
 
 class Name(PlainText):

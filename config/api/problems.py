@@ -58,14 +58,13 @@ def problem(  # noqa: PLR0913 - a problem has this many members
 
 def refusal(error: RefusedError, *, instance: str) -> dict[str, object]:
     """Return the problem document of a refused deed."""
-    faults = [{"code": error.code, "detail": error.detail, "pointer": error.pointer}] if error.pointer else []
     return problem(
         error.status,
         error.code,
         error.detail,
         instance=instance,
         title=title_of(type(error)),
-        errors=faults,
+        errors=error.faults(),
         figures=error.figures,
     )
 

@@ -29,19 +29,22 @@ def _issued(owner: Agent | None = None, **terms: object) -> tuple[AgentKey, str]
         (
             "worker",
             [
-                *("bids:write", "budgets:read", "budgets:spend", "market:read", "slots:run", "tasks:write"),
-                "usage:write",
+                *("bids:write", "budgets:read", "budgets:spend", "market:read", "proposals:read", "proposals:write"),
+                *("slots:run", "tasks:write", "usage:write"),
             ],
         ),
-        ("provider", ["budgets:read", "market:read", "slots:offer", "usage:write"]),
+        (
+            "provider",
+            ["budgets:read", "market:read", "proposals:read", "proposals:write", "slots:offer", "usage:write"],
+        ),
         (
             "grader",
             [
                 *("budgets:read", "impact:write", "market:read", "observations:write", "outcomes:write"),
-                "scores:write",
+                *("proposals:read", "scores:write"),
             ],
         ),
-        ("exchange", ["budgets:read", "market:read", "observations:write", "signals:write"]),
+        ("exchange", ["budgets:read", "market:read", "observations:write", "proposals:read", "signals:write"]),
     ],
 )
 def test_issue_carries_all_that_the_kind_allows(kind: str, scopes: list[str]) -> None:
