@@ -1,7 +1,7 @@
 """The admin site and the bases its pages stand on."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
@@ -14,6 +14,8 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from config.errors import RefusedError
 
@@ -185,3 +187,22 @@ def figure(field: str, label: str = "") -> Callable[[models.Model], str]:
 
     column.__name__ = f"figure_{field}"  # the style sheet sets columns of this name to the right
     return column
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], words: frozenset[int] = frozenset()) -> SafeString:
+    """Return a table whose first column heads its rows; all others hold numbers but those in `words`."""
+    kinds = ["words" if place in words else "number" for place in range(len(heads))]
+    head = format_html_join("", '<th scope="col" class="{}">{}</th>', zip(["", *kinds[1:]], heads, strict=True))
+    body = format_html_join(
+        "",
+        '<tr><th scope="row">{}</th>{}</tr>',
+        (
+            (row[0], format_html_join("", '<td class="{}">{}</td>', zip(kinds[1:], row[1:], strict=True)))
+            for row in rows
+        ),
+    )
+    return format_html(
+        '<div class="results"><table class="review"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        head,
+        body,
+    )

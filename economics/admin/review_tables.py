@@ -1,14 +1,15 @@
 """Reviews as tables that a person reads: what moves in each pool, by rule and by line, and what a day came to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from config.site import table
 from economics import rebalancing, review_words
 from economics.admin import figures
 from economics.models import Review, ReviewLine, ReviewPool
@@ -60,25 +61,6 @@ _CHECK: Final = (
 def signed(amount: Decimal) -> str:
     """Return a change with its sign; nothing for none."""
     return f"{amount.normalize():+,f}" if amount else figures.NONE
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], words: frozenset[int] = frozenset()) -> SafeString:
-    """Return a table whose first column heads its rows; all others hold numbers but those in `words`."""
-    kinds = ["words" if place in words else "number" for place in range(len(heads))]
-    head = format_html_join("", '<th scope="col" class="{}">{}</th>', zip(["", *kinds[1:]], heads, strict=True))
-    body = format_html_join(
-        "",
-        '<tr><th scope="row">{}</th>{}</tr>',
-        (
-            (row[0], format_html_join("", '<td class="{}">{}</td>', zip(kinds[1:], row[1:], strict=True)))
-            for row in rows
-        ),
-    )
-    return format_html(
-        '<div class="results"><table class="review"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
-        head,
-        body,
-    )
 
 
 def pools(found: Iterable[ReviewPool | rebalancing.Pool]) -> SafeString:
