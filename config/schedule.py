@@ -24,6 +24,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(seconds=1),
         "options": {"expires": 2},
     },
+    "governance: tick": {
+        "task": "governance.tasks.tick",
+        "schedule": timedelta(seconds=1),
+        "options": {"expires": 2},
+    },
     "house: forget answers": {
         "task": "config.tasks.forget_answers",
         "schedule": timedelta(hours=1),

@@ -66,6 +66,11 @@ class Suggestion:
         return next(fitting, self._tiers[-1][1])
 
 
+def has_tier(name: str) -> bool:
+    """Tell whether there is a tier of this name."""
+    return Tier.objects.filter(pk=name).exists()
+
+
 def suggest_tier(output_rate: Decimal) -> str:
     """Return the tier suggested for a model whose output token costs so many USD. Refuses where there are no tiers."""
     return Suggestion()(output_rate)

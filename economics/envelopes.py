@@ -137,6 +137,12 @@ def get(entity_type: str, entity_id: str) -> Envelope:
     return envelope
 
 
+def lock(entity_type: str, entity_id: str) -> None:
+    """Keep the envelope of an entity, if it has one, from changing until the transaction ends."""
+    own = Envelope.objects.filter(entity_type=entity_type, entity_id=entity_id)
+    list(own.select_for_update(no_key=True).values_list("pk", flat=True))
+
+
 def _locked(envelope_id: int) -> Envelope:
     envelope = Envelope.objects.select_for_update(no_key=True).filter(pk=envelope_id).first()
     if envelope is None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from config.errors import RefusedError
 from economics import errors, revisions
@@ -35,6 +35,12 @@ def ensure() -> None:
 def get() -> WorthPolicy:
     """Return the version in force."""
     return WorthPolicy.objects.latest("version")
+
+
+def lock() -> None:
+    """Keep the version in force from being followed by another until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE economics_worth_policies IN SHARE ROW EXCLUSIVE MODE")
 
 
 def terms(policy: WorthPolicy) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from economics import revisions
 from governance import errors
@@ -25,6 +25,12 @@ def ensure() -> None:
 def get() -> SenatePolicy:
     """Return the version in force."""
     return SenatePolicy.objects.latest("version")
+
+
+def lock() -> None:
+    """Keep the version in force from being followed by another until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE governance_policies IN SHARE ROW EXCLUSIVE MODE")
 
 
 def terms(version: SenatePolicy) -> dict[str, Any]:

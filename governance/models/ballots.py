@@ -41,7 +41,7 @@ _APPROVED = f"""
         {laws.refusal("enactment_of_what_was_approved", "only what the Senate approved is enacted, as it was approved")}
     END IF;
     RETURN NEW;
-"""  # noqa: S608 - the law's name and sentence are constants, as below
+"""
 
 _UNINTERESTED = f"""
     IF EXISTS (SELECT FROM allocation_proposals p JOIN governance_ballots b ON b.proposal_id = p.id
@@ -76,7 +76,7 @@ _SUPERSEDED = f"""
         {laws.refusal("vote_stands_after_close", "no vote changes once voting is over")}
     END IF;
     RETURN NEW;
-"""  # noqa: S608
+"""
 
 _TELL_VOTES = """
     UPDATE allocation_proposals p SET votes = (

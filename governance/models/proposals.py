@@ -7,7 +7,7 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce, Length, Now
 from django.db.models.lookups import Exact
 
-from config import laws
+from config import history, laws
 
 models.TextField.register_lookup(Length)  # for laws about the length of a text
 
@@ -53,14 +53,14 @@ _EVIDENCE_OPEN = f"""
         {laws.refusal("evidence_only_before_voting", "evidence is given before voting opens or while it is deferred")}
     END IF;
     RETURN NEW;
-"""  # noqa: S608 - the law's name and sentence are constants
+"""
 
 _EVIDENCE_WITHDRAWN = f"""
     IF NOT EXISTS (SELECT FROM allocation_proposals WHERE id = NEW.proposal_id AND status = 'draft' FOR SHARE) THEN
         {laws.refusal("evidence_withdrawn_only_from_drafts", "what was put before the Senate stays")}
     END IF;
     RETURN NEW;
-"""  # noqa: S608
+"""
 
 _TELL_EVIDENCE = """
     UPDATE allocation_proposals p SET evidence = coalesce((
@@ -262,6 +262,8 @@ class Proposal(models.Model):
                 operation=pgtrigger.Insert,
                 func=_READ_EVIDENCE,
             ),
+            # Votes and evidence are rows of their own, which tell their history themselves.
+            *history.recorded("proposal", "votes", "evidence", "proposer", "requested_amount"),
             laws.kept("proposal_never_vanishes"),
             laws.never_truncated("proposal_never_truncated"),
         )
