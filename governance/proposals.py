@@ -103,7 +103,7 @@ def _attach(proposal: Proposal, given: Given, by: Proposer, now: datetime) -> Ev
     if Evidence.objects.filter(proposal=proposal, withdrawn_at=None).count() >= _MOST_EVIDENCE:
         msg = f"A proposal takes {_MOST_EVIDENCE} pieces of evidence at most."
         raise errors.InvalidEvidenceError(msg, pointer="/evidence")
-    found = evidence.look(proposal.entity_type, proposal.entity_id, given.kind, claim, now=now)
+    found = evidence.look(proposal.entity_type, proposal.entity_id, given.kind, claim, now=now, url=given.url)
     return Evidence.objects.create(
         proposal=proposal,
         kind=given.kind,
@@ -201,8 +201,8 @@ def missing(proposal: Proposal, *, now: datetime) -> list[errors.Missing]:
         lacks.append(errors.Missing("no_gain_date", "/gain_by", "Say by when the gain is expected."))
     elif proposal.gain_by <= now:
         lacks.append(errors.Missing("gain_date_past", "/gain_by", "The gain is expected at a time to come."))
-    typed = Evidence.objects.filter(proposal=proposal, withdrawn_at=None).exclude(kind=Evidence.Kind.NOTE)
-    if not typed.exists():
+    given = Evidence.objects.filter(proposal=proposal, withdrawn_at=None).exclude(kind=Evidence.Kind.NOTE)
+    if not any(evidence.is_in_form(row) for row in given):
         kinds = ", ".join(kind for kind in Evidence.Kind.values if kind != Evidence.Kind.NOTE)
         lacks.append(errors.Missing("no_evidence", "/evidence", f"Give evidence of at least one kind: {kinds}."))
     return lacks
