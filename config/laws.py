@@ -70,9 +70,9 @@ def derived(name: str, *columns: str, when: pgtrigger.Q | None = None) -> pgtrig
     return _by_trigger(name, pgtrigger.UpdateOf(*columns), changed if when is None else when & changed)
 
 
-def derived_row(name: str, empty: pgtrigger.Q) -> pgtrigger.Trigger:
-    """Refuse to insert a row that is not `empty` but by the trigger that makes it follow others."""
-    return _by_trigger(name, pgtrigger.Insert, ~empty)
+def derived_row(name: str, empty: pgtrigger.Q | None = None) -> pgtrigger.Trigger:
+    """Refuse to insert a row (that is not `empty`) but by the trigger that makes it follow others."""
+    return _by_trigger(name, pgtrigger.Insert, None if empty is None else ~empty)
 
 
 def derived_end(name: str) -> pgtrigger.Trigger:

@@ -1,4 +1,4 @@
-"""Who calls: people, agents and their keys; and the requests already answered."""
+"""Who calls: people, agents and their keys; the requests already answered; and what changed in governed rows."""
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from config import laws
+from config import laws, requests
 
 
 class User(AbstractUser):
@@ -102,3 +102,45 @@ class IdempotentRequest(models.Model):
     def __str__(self) -> str:
         """Return principal and key."""
         return f"{self.principal} {self.key}"
+
+
+class Change(models.Model):
+    """What changed in a row of which the database keeps a history, written by it whatever program made the change.
+
+    `changes` maps a column to `[old, new]`; a row that came has no old values, one that went no new ones.
+    """
+
+    class Action(models.TextChoices):
+        """What became of the row."""
+
+        ADDED = "added"
+        CHANGED = "changed"
+        REMOVED = "removed"
+
+    table_name = models.TextField()
+    key = models.TextField(help_text="Primary key of the row.")
+    action = models.TextField(choices=Action)
+    at = models.DateTimeField(db_default=Now())
+    who = models.TextField()
+    why = models.TextField(default="", db_default="")
+    cause_kind = models.TextField(default="", db_default="", help_text="proposal, freeze, …")
+    cause_id = models.TextField(default="", db_default="")
+    request_id = models.TextField(db_default=requests.OF_TRANSACTION)
+    changes = models.JSONField()
+
+    class Meta:
+        """Laws: by somebody, of a row, written once and by the database alone."""
+
+        db_table = "config_changes"
+        constraints = (
+            models.CheckConstraint(
+                name="change_of_a_row_by_somebody", condition=~Q(table_name="") & ~Q(key="") & ~Q(who="")
+            ),
+            models.CheckConstraint(name="change_action_known", condition=Q(action__in=["added", "changed", "removed"])),
+        )
+        indexes = (models.Index(name="change_by_row", fields=["table_name", "key", "-id"]),)
+        triggers = (*laws.append_only("change"), laws.derived_row("change_only_by_the_database"))
+
+    def __str__(self) -> str:
+        """Return the row and what became of it."""
+        return f"{self.table_name} {self.key} {self.action}"

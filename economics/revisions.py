@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from django.db import IntegrityError, connection, transaction
 
+from config import requests
 from economics import errors
 
-_SETTINGS = ("who", "why", "cause_kind", "cause_id", "now")
+_SETTINGS = ("who", "why", "cause_kind", "cause_id", "now", "request")
 _SET = ", ".join(f"set_config('economy.{name}', %s, true)" for name in _SETTINGS)
 _GOT = ", ".join(f"coalesce(current_setting('economy.{name}', true), '')" for name in _SETTINGS)
 _SIGN = f"WITH before AS MATERIALIZED (SELECT {_GOT}) SELECT before.*, {_SET} FROM before"  # noqa: S608 - constants
@@ -26,9 +27,12 @@ class Author(NamedTuple):
 
 @contextmanager
 def signed(author: Author, *, now: datetime) -> Iterator[None]:
-    """Put an author's name on every revision written meanwhile, in one transaction; then the one before signs again."""
+    """Put an author's name on all history written meanwhile, in one transaction; then the one before signs again.
+
+    The id of the request it is part of goes with it.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SIGN, [*author, now.isoformat()])
+        cursor.execute(_SIGN, [*author, now.isoformat(), requests.current()])
         before = cursor.fetchone()[: len(_SETTINGS)]
         yield
         cursor.execute(_SIGN, before)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Now
 
-from config import laws
+from config import history, laws
 from economics.money import MOST_USD
 
 NEW_ID = Cast(RandomUUID(), models.TextField())
@@ -153,6 +153,7 @@ class Pool(models.Model):
                 ),
             ),
         )
+        triggers = history.recorded("pool", "last_cycle_at", "last_round_at")
 
     def __str__(self) -> str:
         """Return the name."""

@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from config import laws
+from config import history, laws
 from economics.models.ceilings import MOST_AMOUNT, WINDOWS, Window, ceiling
 
 
@@ -97,6 +97,9 @@ class BudgetPolicy(models.Model):
         triggers = (
             laws.kept("budget_policy_never_vanishes"),
             laws.never_truncated("budget_policy_never_truncated"),
+            *history.recorded(
+                "budget_policy", *("last_safety_at", "last_scored_at", "last_weighed_on", "last_returns_on")
+            ),
         )
 
     def __str__(self) -> str:
@@ -129,6 +132,7 @@ class DefaultEnvelope(models.Model):
                 & ceiling("api_call_budget"),
             ),
         )
+        triggers = (*history.recorded("default_envelope"), laws.never_truncated("default_envelope_never_truncated"))
 
     def __str__(self) -> str:
         """Return the type."""

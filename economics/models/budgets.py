@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Floor, Now
 
-from config import laws
+from config import laws, requests
 from economics.models.ceilings import MOST_AMOUNT, WINDOWS, Window, ceiling
 
 # A weight that is raised against the gate is refused; one that the gate closes behind falls to 0.
@@ -285,6 +285,7 @@ class Revision(models.Model):
     why = models.TextField(default="", db_default="")
     cause_kind = models.TextField(default="", db_default="", help_text="proposal, review, freeze, …")
     cause_id = models.TextField(default="", db_default="")
+    request_id = models.TextField(db_default=requests.OF_TRANSACTION)
     changes = models.JSONField()
 
     class Meta:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from config import laws
+from config import history, laws
 
 # Far below the end of bigint, so that no sum of balances comes near it.
 MOST_TOKENS = 10**15
@@ -205,6 +205,7 @@ class MonetaryPolicy(models.Model):
                 ),
             ),
         )
+        triggers = (*history.recorded("monetary_policy"), laws.never_truncated("monetary_policy_never_truncated"))
 
     def __str__(self) -> str:
         """Return the only row's name."""
