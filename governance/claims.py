@@ -160,26 +160,34 @@ SHAPES: Final[Mapping[str, Shape]] = {
 
 
 def checked(kind: str, claim: object, *, note: object = "", url: object = "") -> dict[str, Any]:
-    """Return a claim as it is kept: exact numbers as plain text, PMIDs as text, what is not said left out.
+    """Return a claim as it is kept (see `kept`), having looked at what goes with it.
 
-    Refuses an unknown kind, parts that are missing, unknown or not what they should be, a result no better than its
-    own baseline, a gap that did not move, an address that is not of the web, and a note that says nothing. The pointer
-    of a refusal begins at `/kind`, `/claim`, `/note` or `/url`; null is the same as not given.
+    Refuses besides an address that is not of the web, a result without one, and a note that says nothing. The pointer
+    of a refusal begins at `/kind`, `/claim`, `/note` or `/url`.
     """
-    if not isinstance(kind, str) or kind not in SHAPES:
-        refuse(f"One of {', '.join(SHAPES)} is expected.", "/kind")
-    shape = SHAPES[kind]
-    kept = _claim(shape, {} if claim is None else claim)
-    if kind == "benchmark_result":
-        _check_better(kept)
-    if kind == "gap_resolution" and Decimal(kept["after"]) <= Decimal(kept["before"]):
-        refuse("A gap that was resolved further is expected: after above before.", "/claim/after")
+    found = kept(kind, claim)
     words, address = _note(note), _url(url)
-    if shape.url_needed and not address:
+    if SHAPES[kind].url_needed and not address:
         refuse("Say where the result can be read.", "/url")
     if kind == _NOTE and not words.strip() and not address:
         refuse("A note says something, or where it can be read.", "/note")
-    return kept
+    return found
+
+
+def kept(kind: str, claim: object) -> dict[str, Any]:
+    """Return a claim as it is kept: exact numbers as plain text, PMIDs as text, what is not said left out.
+
+    Null is the same as not given. Refuses an unknown kind, parts that are missing, unknown or not what they should
+    be, a result no better than its own baseline, and a gap that did not move.
+    """
+    if not isinstance(kind, str) or kind not in SHAPES:
+        refuse(f"One of {', '.join(SHAPES)} is expected.", "/kind")
+    found = _claim(SHAPES[kind], {} if claim is None else claim)
+    if kind == "benchmark_result":
+        _check_better(found)
+    if kind == "gap_resolution" and Decimal(found["after"]) <= Decimal(found["before"]):
+        refuse("A gap that was resolved further is expected: after above before.", "/claim/after")
+    return found
 
 
 def _claim(shape: Shape, claim: object) -> dict[str, Any]:
@@ -190,16 +198,16 @@ def _claim(shape: Shape, claim: object) -> dict[str, Any]:
         if name not in names:
             known = f"Known: {', '.join(names)}." if names else "It has no parts."
             refuse(f"This is not known of such a claim. {known}", f"/claim/{_escaped(str(name))}")
-    kept = {}
+    found = {}
     for part in shape.parts:
         value = claim.get(part.name)
         if value is not None:
-            kept[part.name] = part.read(value, f"/claim/{part.name}")
+            found[part.name] = part.read(value, f"/claim/{part.name}")
         elif part.needed:
             refuse(f"Say {part.name}. {part.says}", f"/claim/{part.name}")
         elif part.kept is not None:
-            kept[part.name] = part.kept
-    return kept
+            found[part.name] = part.kept
+    return found
 
 
 def _escaped(name: str) -> str:
