@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
 from django.db import connection, transaction
@@ -144,3 +145,44 @@ def withdraw(observation_ids: Collection[int], *, who: str, now: datetime) -> in
     alive = Observation.objects.filter(pk__in=observation_ids, withdrawn_at=None).order_by("pk")
     locked = list(alive.select_for_update(no_key=True).values_list("pk", flat=True))
     return Observation.objects.filter(pk__in=locked).update(withdrawn_at=now, withdrawn_by=who)
+
+
+class Known(StrEnum):
+    """What is on record of a paper: it stands, was withdrawn, or stands on the record of another entity only."""
+
+    STANDS = "stands"
+    WITHDRAWN = "withdrawn"
+    ELSEWHERE = "elsewhere"
+
+
+# As sources spell a PMID. Whole references are compared, so that an index finds them.
+_SPELLINGS: Final = ("{}", "PMID:{}", "pmid:{}", "PMID: {}", "pmid: {}", "PMID {}", "pmid {}")
+
+# Of each paper the row that says most: it stands here before all else; a withdrawal elsewhere says nothing.
+_PAPERS: Final = """
+SELECT DISTINCT ON (p.pmid) p.pmid, CASE WHEN NOT p.is_own THEN 'elsewhere' WHEN p.stands THEN 'stands'
+                                         ELSE 'withdrawn' END
+  FROM (SELECT i.pmid, o.withdrawn_at IS NULL AS stands,
+               (o.entity_type, o.entity_id) = (%(entity_type)s, %(entity_id)s) AS is_own
+          FROM unnest(%(spelled)s::text[], %(pmids)s::text[]) AS i(reference, pmid)
+          JOIN economics_observations o ON o.kind = 'paper' AND o.reference = i.reference) AS p
+ WHERE p.is_own OR p.stands
+ ORDER BY p.pmid, p.is_own AND p.stands DESC, p.is_own DESC
+"""
+
+
+def papers(entity_type: str, entity_id: str, pmids: Collection[str]) -> dict[str, Known]:
+    """Return what is on record of these papers, by PMID in digits; one that nobody observed is left out.
+
+    An observation names its paper as 123, PMID:123 or in a spelling between.
+    """
+    pairs = [(spelling.format(pmid), pmid) for pmid in pmids for spelling in _SPELLINGS]
+    terms = {
+        "entity_type": entity_type,
+        "entity_id": entity_id,
+        "spelled": [spelled for spelled, _pmid in pairs],
+        "pmids": [pmid for _spelled, pmid in pairs],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PAPERS, terms)
+        return {pmid: Known(known) for pmid, known in cursor.fetchall()}

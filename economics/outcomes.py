@@ -1,6 +1,6 @@
 """What came of work (edges gained and lost, papers, better hypotheses): recorded once per event, corrected by rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -213,3 +213,44 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
         note=f"{author}: {note}",
         recorded_at=now,
     )
+
+
+# What one outcome counts in net edges, nothing else counted; `o` is its row. No policy goes into it, so what a period
+# brought in stays the same whatever is decided later.
+NET_EDGES: Final = "o.amount * CASE o.kind WHEN 'edges_gained' THEN 1 WHEN 'edges_removed' THEN -1 ELSE 0 END"
+
+_TOTALS: Final = f"""
+SELECT count(*), coalesce(sum({NET_EDGES}), 0), coalesce(sum(o.amount) FILTER (WHERE o.kind = 'hypotheses_improved'), 0)
+  FROM economics_outcomes o
+ WHERE o.entity_type = %(entity_type)s AND o.entity_id = %(entity_id)s AND o.at <= %(until)s
+"""  # noqa: S608 - made of constants
+_POINTS: Final = """
+SELECT sum(o.amount) FROM economics_outcomes o
+ WHERE o.entity_type = %(entity_type)s AND o.entity_id = %(entity_id)s AND o.kind = 'artifact_quality'
+   AND o.artifact_id = ANY(%(artifacts)s)
+ GROUP BY coalesce(o.corrects_id, o.id) ORDER BY coalesce(o.corrects_id, o.id)
+"""
+
+
+class Totals(NamedTuple):
+    """What an entity has on record: how many outcomes, net edges, and hypotheses improved, corrections included."""
+
+    outcomes: int
+    edges: Decimal
+    hypotheses: Decimal
+
+
+def totals(entity_type: str, entity_id: str, *, until: datetime) -> Totals:
+    """Return what was achieved for an entity up to a moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS, {"entity_type": entity_type, "entity_id": entity_id, "until": until})
+        return Totals(*cursor.fetchone())
+
+
+def points(entity_type: str, entity_id: str, artifacts: Collection[str]) -> list[Decimal]:
+    """Return the points of quality recorded for an entity's artifacts of these ids, oldest first, as corrected."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _POINTS, {"entity_type": entity_type, "entity_id": entity_id, "artifacts": [a for a in artifacts if a]}
+        )
+        return [number for (number,) in cursor.fetchall()]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, Final
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from economics import budget_policy, worth_policy
+from economics import budget_policy, outcomes, worth_policy
 from economics.models import WorthPolicy
 
 # What one outcome counts in edges; `o` is its row. A correction is a negative row of the kind it corrects.
@@ -122,3 +123,37 @@ def refresh_when_due(*, now: datetime) -> int:
             return 0
         cursor.execute(_STAMP, {"day": day})
         return refresh(now=now) if cursor.rowcount else 0
+
+
+# Of one entity, by its indexes; NULL edges: no outcome is on record.
+_YIELDED: Final = f"""
+WITH span AS MATERIALIZED ({SPAN})
+SELECT (SELECT sum({outcomes.NET_EDGES}) FROM economics_outcomes o
+         WHERE o.entity_type = %(entity_type)s AND o.entity_id = %(entity_id)s
+           AND o.at >= span.starts AND o.at < span.ends),
+       (SELECT coalesce(sum(d.amount), 0) FROM economics_usage_days d
+         WHERE d.entity_type = %(entity_type)s AND d.entity_id = %(entity_id)s AND d.resource_type = 'llm_tokens'
+           AND d.day >= span.first_day AND d.day < span.end_day),
+       span.first_day, span.end_day - 1
+  FROM span
+"""  # noqa: S608 - made of constants
+
+
+class Yielded(NamedTuple):
+    """Net edges (None: no outcome is on record) and LLM tokens of an entity, from the first day to the last."""
+
+    edges: Decimal | None
+    tokens: Decimal
+    first_day: date
+    last_day: date
+
+
+def yielded(entity_type: str, entity_id: str, *, days: int, now: datetime) -> Yielded:
+    """Return what an entity gained and used in the `days` whole local days that ended with the last midnight.
+
+    Edges are gained less removed; papers, hypotheses and artifacts count nothing here, whatever the policy says.
+    """
+    named = {"entity_type": entity_type, "entity_id": entity_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_YIELDED, {**named, "roi_days": days, "now": now})
+        return Yielded(*cursor.fetchone())

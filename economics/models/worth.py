@@ -207,7 +207,10 @@ class Observation(models.Model):
             ),
             models.UniqueConstraint(name="observation_once", fields=["source", "event_id"]),
         )
-        indexes = (models.Index(name="observation_by_entity", fields=["entity_type", "entity_id", "kind"]),)
+        indexes = (
+            models.Index(name="observation_by_entity", fields=["entity_type", "entity_id", "kind"]),
+            models.Index(name="observation_by_paper", fields=["reference"], condition=Q(kind="paper")),
+        )
         triggers = (
             laws.fixed(
                 "observation_never_changes",
