@@ -13,11 +13,20 @@ from django.utils.html import format_html_join
 
 from auction import pools, settlement
 from auction.models import Pool
-from config.site import CONFIRMED, HouseAdmin, figure
+from config.site import HouseAdmin, figure
+from economics import revisions
 
 
-class PoolForm(forms.ModelForm[Pool]):
-    """A pool's settings, with a word for what its laws would refuse."""
+class ReasonForm(forms.Form):
+    """Why it is done; may be left out."""
+
+    reason = forms.CharField(
+        max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2}), help_text="Goes on record."
+    )
+
+
+class PoolForm(ReasonForm, forms.ModelForm[Pool]):
+    """A pool's settings and why they change, with a word for what its laws would refuse."""
 
     def clean(self) -> dict[str, Any]:
         """Refuse bounds that cross and a token that is worth nothing."""
@@ -49,6 +58,7 @@ class PoolAdmin(HouseAdmin[Pool]):
         }),
         ("Prices, in wallet tokens", {"fields": ("reserve_tokens", "min_bid_tokens", "max_bid_tokens")}),
         ("Rewards", {"fields": ("usd_per_token", "reward_rate", "reward_cap_tokens", "runner_share")}),
+        (None, {"fields": ("reason",)}),
         ("So far", {"fields": ("revenue_account", "last_cycle_at", "last_round_at", "created_at", "market")}),
     )  # fmt: skip
 
@@ -83,10 +93,12 @@ class PoolAdmin(HouseAdmin[Pool]):
         """Refuse: a pool is stopped, its books stay."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         """Create the pool or change just the settings that were changed, by the rules of `pools`."""
-        settings = {name: form.cleaned_data[name] for name in form.changed_data if name != "name"}
-        saved = pools.configure(obj.name, **settings) if change else pools.create(obj.name, **settings)
+        settings = {name: form.cleaned_data[name] for name in form.changed_data if name not in ("name", "reason")}
+        why = form.cleaned_data["reason"] or "settings changed in the admin"
+        with revisions.signed(revisions.Author(request.user.get_username(), why), now=timezone.now()):
+            saved = pools.configure(obj.name, **settings) if change else pools.create(obj.name, **settings)
         obj.pk, obj._state.adding = saved.pk, False  # noqa: SLF001 - what Model.save does
 
     def has_run_permission(self, request: HttpRequest) -> bool:
@@ -96,37 +108,41 @@ class PoolAdmin(HouseAdmin[Pool]):
     @admin.action(description="Stop…", permissions=["run"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Pool]) -> HttpResponse | None:
         """Ask, then stop the pools."""
-        if CONFIRMED not in request.POST:
+        form = self.asked(request, ReasonForm)
+        if not form.is_valid():
             return self.ask(
                 request,
                 queryset,
                 deed="stop",
                 title="Stop pools",
                 button="Stop",
-                form=forms.Form(),
+                form=form,
                 warning="They sell nothing more and take no bids; slots sold but not started are withdrawn and their "
                 "holds released. What runs goes on to its end.",
             )
         selling = list(queryset.exclude(mode=Pool.Mode.STOPPED))
-        self._each(request, selling, settlement.stop_pool, "Pool {} is stopped; sold slots withdrawn: {}.")
+        by = revisions.Author(request.user.get_username(), form.cleaned_data["reason"] or "stopped in the admin")
+        self._each(request, selling, settlement.stop_pool, by, "Pool {} is stopped; sold slots withdrawn: {}.")
         self._say_untouched(request, len(queryset) - len(selling), "stopped already")
         return None
 
     @admin.action(description="Resume…", permissions=["run"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Pool]) -> HttpResponse | None:
         """Ask, then let the pools sell again."""
-        if CONFIRMED not in request.POST:
+        form = self.asked(request, ReasonForm)
+        if not form.is_valid():
             return self.ask(
                 request,
                 queryset,
                 deed="resume",
                 title="Resume pools",
                 button="Resume",
-                form=forms.Form(),
+                form=form,
                 warning="They take bids again and sell in their next cycle. Only stopped pools are touched.",
             )
         stopped = list(queryset.filter(mode=Pool.Mode.STOPPED))
-        self._each(request, stopped, pools.resume, "Pool {} sells again; slots offered: {}.")
+        by = revisions.Author(request.user.get_username(), form.cleaned_data["reason"] or "resumed in the admin")
+        self._each(request, stopped, pools.resume, by, "Pool {} sells again; slots offered: {}.")
         self._say_untouched(request, len(queryset) - len(stopped), "not stopped")
         return None
 
@@ -134,9 +150,12 @@ class PoolAdmin(HouseAdmin[Pool]):
         if count:
             self.message_user(request, f"Left as they were, because {why}: {count}.", messages.WARNING)
 
-    def _each(self, request: HttpRequest, chosen: list[Pool], deed: Callable[..., int], saying: str) -> None:
+    def _each(
+        self, request: HttpRequest, chosen: list[Pool], deed: Callable[..., int], by: revisions.Author, saying: str
+    ) -> None:
         for pool in chosen:
-            touched = 0
+            touched, now = 0, timezone.now()
             with self.done(request, lambda: saying.format(pool, touched)):  # noqa: B023 - said within the turn
-                touched = deed(pool.name, now=timezone.now())
+                with revisions.signed(by, now=now):
+                    touched = deed(pool.name, now=now)
                 self.log_change(request, pool, saying.format(pool, touched))

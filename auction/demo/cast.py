@@ -7,7 +7,7 @@ from auction import pools
 from auction.models import Pool
 from config import keys
 from config.models import Agent
-from economics import ledger
+from economics import ledger, revisions
 
 CYCLE_SECONDS = 2
 CAPACITY = 6
@@ -35,13 +35,14 @@ class Cast(NamedTuple):
 
 def set_up(workers: int, *, now: datetime) -> tuple[Pool, Cast]:
     """Give the default pool the demo's rules and create the agents, their keys and their wallets."""
-    pool = pools.configure(
-        pools.DEFAULT,
-        cycle_seconds=CYCLE_SECONDS,
-        capacity=CAPACITY,
-        start_deadline_seconds=START_DEADLINE_SECONDS,
-        lease_seconds=LEASE_SECONDS,
-    )
+    with revisions.signed(revisions.Author("demo", "the rules of the demo"), now=now):
+        pool = pools.configure(
+            pools.DEFAULT,
+            cycle_seconds=CYCLE_SECONDS,
+            capacity=CAPACITY,
+            start_deadline_seconds=START_DEADLINE_SECONDS,
+            lease_seconds=LEASE_SECONDS,
+        )
     bidders = [_worker(f"agent-{number:02}", PURSES[number % len(PURSES)], now=now) for number in range(1, workers + 1)]
     provider = _player("provider", Agent.Kind.PROVIDER, now=now)
     grader = _player("grader", Agent.Kind.GRADER, now=now)

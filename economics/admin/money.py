@@ -13,8 +13,9 @@ from django.utils.html import format_html
 
 from config.admin import AgentAdmin
 from config.models import Agent
-from config.site import HouseAdmin, LargeTableAdmin, ReadOnlyAdmin, figure
+from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
 from economics import ledger
+from economics.admin import signed
 from economics.models import Account, DailyIssue, MonetaryPolicy, Transfer
 
 admin.site.unregister(Agent)
@@ -148,7 +149,7 @@ class TransferAdmin(LargeTableAdmin[Transfer]):
 
 
 @admin.register(MonetaryPolicy)
-class MonetaryPolicyAdmin(HouseAdmin[MonetaryPolicy]):
+class MonetaryPolicyAdmin(signed.SignedAdmin[MonetaryPolicy]):
     """How many wallet tokens there may be: one row, to be changed only."""
 
     list_display = (

@@ -12,7 +12,7 @@ from django.utils import timezone
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
 from economics import budget_policy, standings, stops
-from economics.admin import figures
+from economics.admin import figures, signed
 from economics.models import BudgetPolicy, DefaultEnvelope, Pause
 
 
@@ -148,7 +148,7 @@ class BudgetPolicyAdmin(HouseAdmin[BudgetPolicy]):
 
 
 @admin.register(DefaultEnvelope)
-class DefaultEnvelopeAdmin(HouseAdmin[DefaultEnvelope]):
+class DefaultEnvelopeAdmin(signed.SignedAdmin[DefaultEnvelope]):
     """What an entity of a type gets on its first use. Envelopes opened before keep what they have."""
 
     list_display = (
