@@ -1,0 +1,88 @@
+"""The grounds of a proposal on its card: why, the promised gain, the evidence and what the system found of it."""
+
+from datetime import datetime
+from typing import Final
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from governance import proposals
+from governance.admin import card, words
+from governance.models import Evidence, Proposal
+
+_CHECKS: Final = {
+    "holds": "holds",
+    "partly": "holds in part",
+    "contradicted": "contradicted",
+    "unknown": "not known here",
+    "unchecked": "not checked yet",
+}
+
+
+def prose(text: str) -> SafeString:
+    """Return anybody's text as it was written: inert, its line breaks kept."""
+    return format_html('<div class="prose">{}</div>', text) if text.strip() else format_html("<p>{}</p>", "None given.")
+
+
+def gain(proposal: Proposal) -> str:
+    """Return what the proposer promises."""
+    if proposal.gain_edges is None:
+        return "nothing promised yet"
+    return f"{words.number(proposal.gain_edges)} net edges by {words.moment(proposal.gain_by)}"
+
+
+def evidence(proposal: Proposal) -> SafeString:
+    """Return each piece with what the system found; addresses are shown, and led to by nobody."""
+    rows = list(Evidence.objects.filter(proposal=proposal).order_by("pk"))
+    if not rows:
+        return mark_safe("<p>None yet.</p>")
+    return format_html('<ol class="evidence">{}</ol>', format_html_join("", "{}", ((_piece(one),) for one in rows)))
+
+
+def _piece(one: Evidence) -> SafeString:
+    found = words.told(one.check_found)
+    parts = [
+        format_html("<strong>{}</strong> {}", one.get_kind_display(), words.told(one.claim)),
+        format_html(
+            "{} {}{}",
+            card.badge(_CHECKS[one.check_state], f"is-{one.check_state}"),
+            one.check_says,
+            format_html(' <span class="quiet">[{}]</span>', found) if found else "",
+        ),
+    ]
+    if one.note:
+        parts.append(format_html('<span class="prose">{}</span>', one.note))
+    if one.url:
+        parts.append(format_html("<code>{}</code>", one.url))
+    parts.append(_attached(one))
+    return format_html(
+        '<li class="{}">{}</li>',
+        "gone" if one.withdrawn_at else "",
+        format_html_join("", "<div>{}</div>", ((part,) for part in parts)),
+    )
+
+
+def _attached(one: Evidence) -> SafeString:
+    gone = f"; taken back {words.moment(one.withdrawn_at)}" if one.withdrawn_at else ""
+    return format_html(
+        '<span class="quiet">No. {}, attached {} by {}{}</span>',
+        one.pk,
+        words.moment(one.attached_at),
+        one.attached_by or "somebody",
+        gone,
+    )
+
+
+def lacks(proposal: Proposal, *, now: datetime) -> SafeString | str:
+    """Return all that a draft lacks before it may be submitted."""
+    found = proposals.missing(proposal, now=now)
+    if not found:
+        return "nothing: it may be submitted"
+    return format_html(
+        '<ul class="rows">{}</ul>', format_html_join("", "<li>{}</li>", ((one.sentence,) for one in found))
+    )
+
+
+def lacking(proposal: Proposal, *, now: datetime) -> SafeString:
+    """Return what is asked, and what a draft lacks."""
+    return format_html("<p><strong>{}</strong></p><p>It lacks:</p>{}", words.asked(proposal), lacks(proposal, now=now))

@@ -1,0 +1,67 @@
+"""The list of proposals: each with its last ballot, and by what it is narrowed."""
+
+from typing import Final
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from governance.admin import votes
+from governance.models import Ballot, Proposal
+
+_USUAL_TYPES: Final = ("hypothesis", "knowledge_gap", "analysis", "entity", "quest", "agent", "pool", "policy")
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """The usual types of what proposals are about, so that nobody looks through the table for them."""
+
+    title = "entity type"
+    parameter_name = "entity_type__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the types of the framework, pools and policies."""
+        return [(name, name.replace("_", " ")) for name in _USUAL_TYPES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> QuerySet[Proposal]:  # noqa: ARG002
+        """Keep one type."""
+        return queryset.filter(entity_type=self.value()) if self.value() else queryset
+
+
+class WaitsFilter(admin.SimpleListFilter):
+    """What waits, and for whom."""
+
+    title = "waits for"
+    parameter_name = "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Offer the reader's own votes, and what does not go on by itself."""
+        return [("vote", "my vote"), ("person", "a person's word")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> QuerySet[Proposal]:
+        """Keep what the reader may still vote on, or what says why it waits."""
+        match self.value():
+            case "vote":
+                mine = Ballot.objects.filter(
+                    closed_at=None, closes_at__gt=timezone.now(), electors__user=request.user.pk
+                )
+                voted = mine.filter(votes__voter=request.user.pk, votes__superseded_at=None)
+                waiting = mine.exclude(pk__in=voted.values("pk"))
+                return queryset.filter(status=Proposal.Status.SUBMITTED, pk__in=waiting.values("proposal_id"))
+            case "person":
+                return queryset.exclude(waits_because="")
+        return queryset
+
+
+class BallotList(ChangeList):
+    """A page of proposals, each with its last ballot, in one query for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Add the ballots to the rows of this page."""
+        super().get_results(request)
+        rows = list(self.result_list)
+        ballots = votes.last_of([row.pk for row in rows])
+        for row in rows:
+            row.ballot = ballots.get(row.pk)
+        self.result_list = rows

@@ -1,0 +1,268 @@
+"""Proposals in the admin: listed, filed by people, read as the card by which the Senate decides, and exported."""
+
+from typing import Any, ClassVar, Final, cast
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from config import sheets
+from config.errors import RefusedError
+from config.site import LargeTableAdmin
+from governance import proposals
+from governance.admin import card, chain, deeds, forms, grounds, proposal_list, votes, words
+from governance.models import Proposal
+
+_EXPORTED: Final = (
+    *("id", "status", "proposer", "measure", "entity_type", "entity_id", "resource_type", "qualifier", "window_kind"),
+    *("requested_tokens", "granted_tokens", "lasts_from", "lasts_until", "terms", "justification", "gain_edges"),
+    *("gain_by", "evidence", "votes", "filed_at", "submitted_at", "decided_at", "enacted_at", "revisit_at"),
+    *("waits_because", "withdrawn_by", "withdrawn_because", "refusal_id"),
+)
+
+
+@admin.register(Proposal)
+class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
+    """What the Senate is asked. A proposal is changed by deeds only; votes, evidence and states follow their rows."""
+
+    change_list_template = "admin/proposals.html"
+    list_display = ("id", "on", "asks", "proposer", "stands", "voted", "until", "waits")
+    list_filter = ("status", proposal_list.WaitsFilter, "measure", proposal_list.TypeFilter)
+    search_fields = ("entity_id__exact", "proposer__exact")
+    search_help_text = "The id of an entity or a proposer, whole."
+    actions = ("vote", "close_early", "confirm", "enact", "amend", "attach", "detach", "submit", "withdraw")
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Use the list that knows the ballots."""
+        return proposal_list.BallotList
+
+    @admin.display(description="on")
+    def on(self, proposal: Proposal) -> str:
+        """Return what it is about."""
+        return f"{proposal.entity_type}:{proposal.entity_id}"
+
+    @admin.display(description="asks for")
+    def asks(self, proposal: Proposal) -> str:
+        """Return what is asked, in words."""
+        return words.short(words.asked(proposal))
+
+    @admin.display(description="status")
+    def stands(self, proposal: Proposal) -> SafeString:
+        """Return where it stands, and how much of it was granted."""
+        granted = proposal.granted_tokens
+        part = f" {granted:+,}" if granted is not None and granted != proposal.requested_tokens else ""
+        return format_html("{}{}", card.status(proposal), part)
+
+    @admin.display(description="votes")
+    def voted(self, proposal: Any) -> str:
+        """Return how many votes stand in its last ballot, and the quorum."""
+        return words.NONE if proposal.ballot is None else f"{proposal.ballot.live} of {proposal.ballot.quorum}"
+
+    @admin.display(description="deadline (UTC)")
+    def until(self, proposal: Any) -> str:
+        """Return until when votes are taken, or when a deferred one comes back."""
+        if proposal.status == Proposal.Status.DEFERRED:
+            return f"back {proposal.revisit_at:%Y-%m-%d %H:%M}"
+        open_ballot = proposal.ballot if proposal.status == Proposal.Status.SUBMITTED else None
+        return f"{open_ballot.closes_at:%Y-%m-%d %H:%M}" if open_ballot else words.NONE
+
+    @admin.display(description="waits because")
+    def waits(self, proposal: Proposal) -> str:
+        """Return why it does not go on by itself."""
+        return words.short(proposal.waits_because) or words.NONE
+
+    # One proposal
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Proposal]:
+        """Read the refusal with the proposal that answers it."""
+        return super().get_queryset(request).select_related("refusal")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Proposal | None:
+        """Return the proposal with its card, as it stands now."""
+        proposal = super().get_object(request, object_id, from_field)
+        if proposal is not None:
+            cast("Any", proposal).card = card.Card(proposal, at=timezone.now())
+        return proposal
+
+    def get_fieldsets(self, request: HttpRequest, obj: Proposal | None = None) -> Any:  # noqa: ARG002
+        """Show what is asked and where it stands, then the change, the grounds and the votes."""
+        head = ["on", "asked", "decision", "proposed_by", "answers", "leads"]
+        if obj is not None and obj.status == Proposal.Status.DRAFT:
+            head.insert(3, "lacks")
+        if obj is not None and obj.refusal_id is None:
+            head.remove("answers")
+        told = {"classes": ("told",)}
+        return [
+            (None, {"fields": tuple(head)}),
+            ("What will change" if _is_coming(obj) else "What became of it", {"fields": ("change",), **told}),
+            ("Votes", {"fields": ("voting",), **told}),
+            ("Why", {"fields": ("why",), **told}),
+            ("Promised gain", {"fields": ("promised",), **told}),
+            ("Evidence, and what was found of it", {"fields": ("evidence_pieces",), **told}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Proposal | None = None) -> tuple[str, ...]:
+        """Return all that is shown."""
+        return tuple(name for _title, options in self.get_fieldsets(request, obj) for name in options["fields"])
+
+    def render_change_form(  # noqa: PLR0913, PLR0917 - Django's
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Proposal | None = None,
+    ) -> HttpResponse:
+        """Offer the deeds that fit where the proposal stands and who looks at it."""
+        if obj is not None:
+            fit = self.fitting(request, obj)
+            context["deeds"] = [deed for deed in context["deeds"] if deed[0] in fit]
+            context["title"] = f"Proposal {obj.pk}"
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @admin.display(description="asks for")
+    def asked(self, proposal: Proposal) -> SafeString:
+        """Return what is asked, in words."""
+        return format_html("<strong>{}</strong>", words.asked(proposal))
+
+    @admin.display(description="status")
+    def decision(self, proposal: Any) -> SafeString:
+        """Return what became of it so far."""
+        return card.decision(proposal.card)
+
+    @admin.display(description="lacks")
+    def lacks(self, proposal: Proposal) -> SafeString | str:
+        """Return what a draft lacks."""
+        return grounds.lacks(proposal, now=timezone.now())
+
+    @admin.display(description="proposed by")
+    def proposed_by(self, proposal: Proposal) -> SafeString | str:
+        """Return who asks."""
+        return card.proposer(proposal)
+
+    @admin.display(description="answers")
+    def answers(self, proposal: Proposal) -> SafeString | str:
+        """Return the refusal that it answers."""
+        return card.refusal(proposal)
+
+    @admin.display(description="see")
+    def leads(self, proposal: Proposal) -> SafeString:
+        """Lead to the books of the entity."""
+        return card.leads(proposal)
+
+    @admin.display(description="change")
+    def change(self, proposal: Any) -> SafeString:
+        """Return what stands and what would."""
+        return card.change(proposal.card)
+
+    @admin.display(description="why")
+    def why(self, proposal: Proposal) -> SafeString:
+        """Return the justification, inert."""
+        return grounds.prose(proposal.justification)
+
+    @admin.display(description="gain")
+    def promised(self, proposal: Proposal) -> str:
+        """Return what is promised."""
+        return grounds.gain(proposal)
+
+    @admin.display(description="evidence")
+    def evidence_pieces(self, proposal: Proposal) -> SafeString:
+        """Return the evidence with its checks."""
+        return grounds.evidence(proposal)
+
+    @admin.display(description="votes")
+    def voting(self, proposal: Any) -> SafeString:
+        """Return the ballots."""
+        return votes.voting(proposal.card)
+
+    # Filing
+
+    def has_add_permission(self, request: HttpRequest, obj: Proposal | None = None) -> bool:  # noqa: ARG002
+        """Tell whether the person may file proposals."""
+        return request.user.has_perm(deeds.FILE)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """File a draft; what is missing may follow."""
+        del form_url, extra_context
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._form(request, None)
+
+    def amend_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Change a draft of one's own."""
+        proposal = self.get_object(request, object_id)
+        if not self.has_add_permission(request) or proposal is None or not deeds.by(request).owns(proposal):
+            raise PermissionDenied
+        return self._form(request, proposal)
+
+    def _form(self, request: HttpRequest, draft: Proposal | None) -> HttpResponse:
+        form = forms.ProposalForm(request.POST if request.method == "POST" else None, instance=draft)
+        if form.is_valid():
+            try:
+                proposal = self._written(request, draft, form.asked())
+            except RefusedError as refusal:
+                forms.take(form, refusal)
+            else:
+                return HttpResponseRedirect(reverse("admin:governance_proposal_change", args=[proposal.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media + form.media,
+            "title": "File a proposal" if draft is None else f"Change draft {draft.pk}",
+            "warning": "It stays a draft, which you may change, until you give it evidence and submit it.",
+            "form": form,
+            "button": "Keep as a draft",
+        }
+        return TemplateResponse(request, "admin/deed_form.html", context)
+
+    def _written(self, request: HttpRequest, draft: Proposal | None, terms: dict[str, Any]) -> Proposal:
+        """File the draft, or change it, by the rules of proposals."""
+        by, now = deeds.by(request), timezone.now()
+        if draft is None:
+            proposal = proposals.file(by=by, now=now, **terms)
+            self.log_addition(request, proposal, "Filed.")
+        else:
+            proposal = proposals.amend(draft.pk, by=by, now=now, **terms)
+            self.log_change(request, proposal, "Draft changed.")
+        self.message_user(request, f"Proposal {proposal.pk} is a draft: {words.asked(proposal)}.")
+        return proposal
+
+    # Export
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the form of a draft and the export."""
+        own = self.admin_site.admin_view
+        return [
+            path("export/", own(self.export_view), name="governance_proposal_export"),
+            path("<int:object_id>/amend/", own(self.amend_view), name="governance_proposal_amend"),
+            *chain.urls(self.admin_site),
+            *super().get_urls(),
+        ]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Send the proposals that the list's filters leave, the newest first, for a spreadsheet."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            chosen = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(reverse("admin:governance_proposal_changelist"))
+        rows = sheets.newest_first(cast("QuerySet[Proposal]", chosen).select_related(None))
+        name = f"proposals-{timezone.now():%Y-%m-%d}.csv"
+        return sheets.download(name, _EXPORTED, ([getattr(row, column) for column in _EXPORTED] for row in rows))
+
+
+def _is_coming(proposal: Proposal | None) -> bool:
+    return proposal is not None and proposal.status in card.COMING
