@@ -219,11 +219,18 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
 # brought in stays the same whatever is decided later.
 NET_EDGES: Final = "o.amount * CASE o.kind WHEN 'edges_gained' THEN 1 WHEN 'edges_removed' THEN -1 ELSE 0 END"
 
+# Net edges of the entity of a `span`: a row with entity_type, entity_id and the moments starts <= at <= ends, which a
+# statement joins it to by LATERAL.
+GAINED: Final = f"""
+SELECT coalesce(sum({NET_EDGES}), 0) AS edges FROM economics_outcomes o
+ WHERE o.entity_type = span.entity_type AND o.entity_id = span.entity_id AND o.at >= span.starts AND o.at <= span.ends
+"""  # noqa: S608 - made of constants, as are those below
+
 _TOTALS: Final = f"""
 SELECT count(*), coalesce(sum({NET_EDGES}), 0), coalesce(sum(o.amount) FILTER (WHERE o.kind = 'hypotheses_improved'), 0)
   FROM economics_outcomes o
  WHERE o.entity_type = %(entity_type)s AND o.entity_id = %(entity_id)s AND o.at <= %(until)s
-"""  # noqa: S608 - made of constants
+"""  # noqa: S608
 _POINTS: Final = """
 SELECT sum(o.amount) FROM economics_outcomes o
  WHERE o.entity_type = %(entity_type)s AND o.entity_id = %(entity_id)s AND o.kind = 'artifact_quality'
