@@ -8,10 +8,18 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
+from config.models import User
+
 REVIEWER: Final = "Senate reviewer"
 CHAIR: Final = "Senate chair"
 AUDITOR: Final = "Auditor"
 OPERATOR: Final = "Operator"
+BY_NAME: Final[Mapping[str, str]] = {
+    "reviewer": REVIEWER,
+    "chair": CHAIR,
+    "auditor": AUDITOR,
+    "operator": OPERATOR,
+}
 
 # What anybody with a role may see: everything but the keys of agents and the accounts of people.
 _UNSEEN: Final = frozenset({"config.view_user", "config.view_agentkey", "config.view_idempotentrequest"})
@@ -70,3 +78,21 @@ def ensure() -> None:
     for name, granted in rights().items():
         role, _ = Group.objects.get_or_create(name=name)
         role.permissions.set([known[right] for right in granted if right in known])
+
+
+def give(person: User, role: str) -> bool:
+    """Give a person a role (a name of `BY_NAME`), and a place on the staff; return whether that changed anything."""
+    group = Group.objects.get(name=BY_NAME[role])
+    before = person.is_staff and person.groups.filter(pk=group.pk).exists()
+    person.is_staff = True
+    person.save(update_fields=["is_staff"])
+    person.groups.add(group)
+    return not before
+
+
+def take(person: User, role: str) -> bool:
+    """Take a role from a person, who stays on the staff; return whether that changed anything."""
+    group = Group.objects.get(name=BY_NAME[role])
+    had = person.groups.filter(pk=group.pk).exists()
+    person.groups.remove(group)
+    return had
