@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
-    from config.models import Agent
+    from config.models import Agent, User
 
 MARKET: Final = "/api/compute-auction"
 BOOKS: Final = "/api/economics"
+SENATE: Final = "/api/governance"
 _numbers = itertools.count(1)
 
 
@@ -62,6 +63,33 @@ class Caller:
         if key is not None:
             headers["idempotency-key"] = f"key-{next(_numbers)}" if key == "new" else key
         return self._client.post(path, body, content_type=kind, headers=headers)
+
+
+class Person:
+    """Somebody signed in, with the CSRF token of a page of the admin."""
+
+    def __init__(self, user: User) -> None:
+        """Sign the person in."""
+        self.user = user
+        self._client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        self._client.force_login(user)
+        self._token = self._client.get("/admin/").context["csrf_token"]
+
+    def get(self, path: str, **query: object) -> Response:
+        """Read."""
+        return self._client.get(path, {name: str(value) for name, value in query.items()})
+
+    def delete(self, path: str) -> Response:
+        """Delete."""
+        return self._client.delete(path, headers={"x-csrftoken": str(self._token)})
+
+    def post(self, path: str, body: object = None, *, key: str | None = "new") -> Response:
+        """Send a body as JSON, under a new Idempotency-Key when none is given; None sends no key."""
+        headers = {"x-csrftoken": str(self._token)}
+        if key is not None:
+            headers["idempotency-key"] = f"key-{next(_numbers)}" if key == "new" else key
+        sent = b"" if body is None else json.dumps(body).encode()
+        return self._client.post(path, sent, content_type="application/json", headers=headers)
 
 
 def caller(kind: str = "worker", *, name: str = "", scopes: Collection[str] | None = None) -> Caller:

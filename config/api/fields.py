@@ -1,5 +1,6 @@
 """What a body may hold: fields that take exactly what they say and refuse what merely looks like it."""
 
+import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,8 @@ _MOST_USD = Decimal("999999999999999.999999999999")
 _MOST_AMOUNT = Decimal(10**15)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_OBJECT = 20_000
+_LONGEST_NUMBER = 40
 _NAME = r"^[A-Za-z0-9._:@+=~-]+\Z"
 _NAME_RULE = "Only letters, digits and . _ : @ + = ~ - are taken."
 _PLAIN_NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
@@ -147,6 +150,44 @@ class LongText(PlainText):
     def to_internal_value(self, data: Any) -> str:
         """Take strings only; one kind of line break."""
         return super().to_internal_value(data).replace("\r\n", "\n").replace("\r", "\n")
+
+
+class Object(serializers.Field[dict[str, Any], Any, Any, Any]):
+    """A JSON object whose parts a rule judges. Fractions become plain decimal text, so that they are kept exactly."""
+
+    default_error_messages = {
+        "invalid": "An object is expected.",
+        "number": "A number in it is too long.",
+        "control": "Control characters are not allowed.",
+        "max_length": "It may have 20,000 characters as JSON.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Take objects only, of a bearable size."""
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        plain: dict[str, Any] = self._plain(data)
+        if len(json.dumps(plain, ensure_ascii=False)) > _LONGEST_OBJECT:
+            self.fail("max_length")
+        return plain
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Show it as it is kept."""
+        return value
+
+    def _plain(self, data: Any) -> Any:
+        if isinstance(data, str) and _CONTROL_IN_LINES.search(data):
+            self.fail("control")
+        if isinstance(data, Decimal):
+            return _plain_text(data) or self.fail("number")
+        if isinstance(data, dict):
+            return {self._plain(name): self._plain(value) for name, value in data.items()}
+        return [self._plain(value) for value in data] if isinstance(data, list) else data
+
+
+def _plain_text(number: Decimal) -> str:
+    """Return a number as plain decimal text; nothing where that would be longer than any number that is taken."""
+    return f"{number:f}" if abs(number.adjusted()) <= _LONGEST_NUMBER else ""
 
 
 class Name(PlainText):

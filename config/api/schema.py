@@ -61,6 +61,16 @@ class AmountInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
         return {"oneOf": [text | {"pattern": r"^\d{1,16}(\.\d{1,6})?$"}, number]}
 
 
+class ObjectInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # registers itself
+    """An object whose parts a rule judges."""
+
+    target_class = "config.api.fields.Object"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:  # noqa: ARG002 - spectacular's signature
+        """Describe the field."""
+        return {"type": "object", "additionalProperties": {}}
+
+
 class Fault(serializers.Serializer[object]):
     """One thing that is wrong with a request."""
 
