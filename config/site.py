@@ -14,9 +14,11 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from config import history_page
 from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -52,7 +54,7 @@ class EstimatingPaginator(Paginator[Any]):
         return max(counted, estimate)
 
 
-class HouseAdmin(admin.ModelAdmin[ModelT]):
+class HouseAdmin(history_page.HistoryPage[ModelT]):
     """A page of the house: newest rows first, and deeds that ask before they are done.
 
     A deed is a list action; it stands on the page of a single row as well. It makes one call into a rule.
@@ -187,6 +189,21 @@ def figure(field: str, label: str = "") -> Callable[[models.Model], str]:
 
     column.__name__ = f"figure_{field}"  # the style sheet sets columns of this name to the right
     return column
+
+
+def led_to_chain(entity_type: str, entity_id: str, text: str = "") -> str | SafeString:
+    """Return the name of an entity (or `text`), leading to the page that tells all of it, which a higher app serves.
+
+    Other programs name entities as they like: a name that fits no address leads nowhere.
+    """
+    name = text or f"{entity_type}:{entity_id}"
+    if "/" in entity_type:  # an address would take what follows for the id
+        return name
+    try:
+        address = reverse("admin:governance_chain", args=[entity_type, entity_id])
+    except NoReverseMatch:
+        return name
+    return format_html('<a href="{}">{}</a>', address, name)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], words: frozenset[int] = frozenset()) -> SafeString:

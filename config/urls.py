@@ -17,6 +17,8 @@ urlpatterns = [
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(), name="docs"),
     path("api/compute-auction/", include("auction.api.urls")),
     path("api/economics/", include("economics.api.urls")),
+    path("api/economics/", include("governance.api.entities")),  # the story of an entity, with the proposals on it
+    path("api/governance/", include("governance.api.urls")),
     re_path(r"^api/", root.nothing),
 ]
 handler400 = "config.api.problems.bad_request"

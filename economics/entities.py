@@ -1,6 +1,6 @@
 """The whole story of an entity: what it may spend, what it is worth and why, what came of it, and who changed what."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 from django.db.models import Count, Max, Q, Sum
 
-from economics import errors, market, returns, score_words, standings, worth_policy
+from economics import market, returns, score_words, standings, worth_policy
 from economics.models import (
     Alert,
     Assessment,
@@ -91,17 +91,25 @@ class Change(NamedTuple):
     review: Review | None
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is on record of an entity at a moment. Of what goes on and on the last `LAST` are told."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What an entity may spend at a moment, what was refused, and who changed what (the last `LAST`, newest first)."""
 
     entity_type: str
     entity_id: str
     at: datetime
-    policy: WorthPolicy
     envelope: Envelope | None
     lines: list[standings.Standing]
     grants: list[Grant]
+    refusals: list[Refusal]
+    changes: list[Change]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story(Means):
+    """All that is on record of an entity at a moment. Of what goes on and on the last `LAST` are told."""
+
+    policy: WorthPolicy
     usage: list[Used]
     score: Score | None
     score_reasons: list[str]
@@ -113,9 +121,7 @@ class Story:
     outcomes: list[Outcome]
     review_lines: list[ReviewLine]
     pauses: list[Pause]
-    refusals: list[Refusal]
     alerts: list[Alert]
-    changes: list[Change]
 
     @property
     def is_empty(self) -> bool:
@@ -124,23 +130,25 @@ class Story:
         return not any((*found, self.signals, self.outcomes, self.refusals))
 
 
+def means(entity_type: str, entity_id: str, *, at: datetime) -> Means:
+    """Return what an entity may spend as it stands, what was refused and who changed what; of no envelope, nothing."""
+    return Means(**_means({"entity_type": entity_type, "entity_id": entity_id}, at))
+
+
 def story(entity_type: str, entity_id: str, *, at: datetime) -> Story:
     """Return the whole story of an entity as it stands, in a number of queries that does not depend on how long it is.
 
-    Refuses an entity about which nothing is on record. It only reads.
+    Of an entity about which nothing is on record it is empty, and says so: whether another app knows of it is for
+    that app to say. It only reads.
     """
     named = {"entity_type": entity_type, "entity_id": entity_id}
+    own = _means(named, at)
+    envelope: Envelope | None = own["envelope"]
     policy = worth_policy.get()
-    envelope = Envelope.objects.filter(**named).first()
-    lines = standings.of_envelopes([envelope.pk], at=at)[envelope.pk] if envelope else []
     score = Score.objects.filter(**named, superseded_at=None).first()
-    found = Story(
-        **named,
-        at=at,
+    return Story(
+        **own,
         policy=policy,
-        envelope=envelope,
-        lines=lines,
-        grants=_grants(lines),
         usage=_used(named),
         score=score,
         score_reasons=score_words.explain(score) if score else [],
@@ -152,13 +160,28 @@ def story(entity_type: str, entity_id: str, *, at: datetime) -> Story:
         outcomes=list(Outcome.objects.filter(**named).order_by("-at", "-pk")[:LAST]),
         review_lines=_review_lines(envelope) if envelope else [],
         pauses=list(Pause.objects.filter(agent=None, ended_at=None)),
-        refusals=list(Refusal.objects.filter(**named).select_related("line").order_by("-pk")[:LAST]),
         alerts=_alerts(envelope) if envelope else [],
-        changes=_changes(envelope) if envelope else [],
     )
-    if found.is_empty:
-        raise errors.UnknownEntityError(**named)
-    return found
+
+
+def caused(entity_type: str, entity_id: str, *, kind: str, ids: Collection[str]) -> list[Change]:
+    """Return the revisions of an entity's envelope that causes of a kind left, the newest first, however long ago."""
+    of_entity = Revision.objects.filter(envelope__entity_type=entity_type, envelope__entity_id=entity_id)
+    return [Change(one, None) for one in of_entity.filter(cause_kind=kind, cause_id__in=ids).order_by("-pk")]
+
+
+def _means(named: dict[str, str], at: datetime) -> dict[str, Any]:
+    envelope = Envelope.objects.filter(**named).first()
+    lines = standings.of_envelopes([envelope.pk], at=at)[envelope.pk] if envelope else []
+    return {
+        **named,
+        "at": at,
+        "envelope": envelope,
+        "lines": lines,
+        "grants": _grants(lines),
+        "refusals": list(Refusal.objects.filter(**named).select_related("line").order_by("-pk")[:LAST]),
+        "changes": _changes(envelope) if envelope else [],
+    }
 
 
 def _grants(lines: Sequence[standings.Standing]) -> list[Grant]:

@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
+from config import site
 from config.site import LargeTableAdmin, figure
 from economics import admission
 from economics.admin import figures
@@ -61,9 +63,9 @@ class RefusalAdmin(LargeTableAdmin[Refusal]):
     search_help_text = "An entity's or an agent's id, whole."
 
     @admin.display(description="entity")
-    def entity(self, refusal: Refusal) -> str:
-        """Return type and id of the entity."""
-        return f"{refusal.entity_type}:{refusal.entity_id}"
+    def entity(self, refusal: Refusal) -> str | SafeString:
+        """Return type and id of the entity, leading to its chain: what was asked after the refusal, and decided."""
+        return site.led_to_chain(refusal.entity_type, refusal.entity_id)
 
     @admin.display(description="settled + held of limit")
     def stood(self, refusal: Refusal) -> str | None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from config import site
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
 from economics import envelopes, market, review_words, standings, stops, worth_policy
@@ -127,7 +128,7 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
 
     @admin.display(description="see")
     def leads(self, envelope: Envelope) -> SafeString:
-        """Lead to the usage, days, reservations and refusals of the entity."""
+        """Lead to the chain of the entity, its usage, days, reservations and refusals."""
         of_entity = f"?entity_type__exact={envelope.entity_type}&entity_id__exact={envelope.entity_id}"
         links = (
             ("usage", of_entity, "usage"),
@@ -143,7 +144,8 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             ("reviewline", f"?envelope__id__exact={envelope.pk}", "reviews"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
-        return format_html_join(" · ", '<a href="{}{}">{}</a>', rows)
+        chain = site.led_to_chain(envelope.entity_type, envelope.entity_id, "the chain")
+        return format_html("{} · {}", chain, format_html_join(" · ", '<a href="{}{}">{}</a>', rows))
 
     @admin.display(description="lines")
     def lines_now(self, envelope: Envelope) -> SafeString:
@@ -205,6 +207,10 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         return format_html(
             '<ul class="rows">{}</ul>', format_html_join("", "<li>{}</li>", ((figures.sentence(r),) for r in rows))
         )
+
+    def changes_of(self, key: str) -> QuerySet[Revision] | None:
+        """Return the revisions of an envelope: its history, which is older than that of other rows."""
+        return Revision.objects.filter(envelope_id=key).order_by("-pk")
 
     def has_delete_permission(self, request: HttpRequest, obj: Envelope | None = None) -> bool:  # noqa: ARG002
         """Refuse: an envelope stays; a ceiling of 0 allows nothing."""

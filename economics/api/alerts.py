@@ -63,7 +63,7 @@ class RefusalShown(fields.Row[Refusal]):
         """What is shown."""
 
         model = Refusal
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "code", "entity_type", "entity_id", "resource_type", "model", "qualifier", "line_id", "line"),
             *("asked", "asked_usd", "limit", "settled", "held", "resets_at", "minute", "times", "last_at"),
         )

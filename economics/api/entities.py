@@ -2,14 +2,11 @@
 
 from typing import Any
 
-from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from config.api import fields, views
-from economics import entities, standings
+from config.api import fields
+from economics import entities
 from economics.api.alerts import AlertShown, RefusalShown
 from economics.api.budgets import EnvelopeShown, PauseShown
 from economics.api.outcomes import OutcomeShown
@@ -28,7 +25,7 @@ class GrantShown(fields.Row[Grant]):
         """What is shown."""
 
         model = Grant
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "line_id", "line", "amount", "first_window", "last_window", "reason", "granted_by"),
             *("cause_kind", "cause_id", "created_at"),
         )
@@ -115,7 +112,7 @@ class ChangeShown(serializers.Serializer[entities.Change]):
 class StoryShown(serializers.Serializer[entities.Story]):
     """All that is on record of an entity. Of what goes on and on the last ten are told, the newest first.
 
-    What a higher app knows of it (proposals) comes in there: it extends this shape and the view below.
+    The Senate, which knows the proposals on it, adds them and answers with the whole.
     """
 
     entity_type = serializers.CharField()
@@ -147,20 +144,3 @@ class StoryShown(serializers.Serializer[entities.Story]):
     def get_fleet_paused(self, story: entities.Story) -> Any:
         """Return the pause of the fleet."""
         return PauseShown(story.pauses[0]).data if story.pauses else None
-
-
-class EntityStory(views.Reviewed):
-    """The story of one entity."""
-
-    scopes = {"GET": "budgets:read"}
-    rights = {"GET": "economics.view_envelope"}
-    because: dict[int, list[str]]
-    standing: dict[int, list[standings.Standing]]
-
-    @extend_schema(responses=StoryShown)
-    def get(self, request: Request, entity_type: str, entity_id: str) -> Response:  # noqa: ARG002 - the same for all
-        """Read all that is on record of an entity: what it may spend, what it is worth and why, what came of it."""
-        found = entities.story(entity_type, entity_id, at=timezone.now())
-        self.because = {found.score.pk: found.score_reasons} if found.score else {}
-        self.standing = {found.envelope.pk: found.lines} if found.envelope else {}
-        return Response(StoryShown(found, context={"view": self}).data)

@@ -10,7 +10,6 @@ from economics.api import (
     budgets,
     catalog,
     days,
-    entities,
     observations,
     outcomes,
     reports,
@@ -45,7 +44,6 @@ urlpatterns = [
     re_path(r"^budgets/?\Z", budgets.Budgets.as_view()),
     re_path(r"^budgets/fleet/?\Z", budgets.Fleet.as_view()),  # an entity has two parts
     re_path(rf"^budgets/{ENTITY}/?\Z", budgets.OneBudget.as_view()),
-    re_path(rf"^entities/{ENTITY}/?\Z", entities.EntityStory.as_view()),
     re_path(r"^models/?\Z", catalog.Models.as_view()),
     re_path(rf"^models/{MODEL}/?\Z", catalog.OneModel.as_view()),
     re_path(r"^outcomes/?\Z", outcomes.Outcomes.as_view()),

@@ -11,12 +11,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from economics import admission, entities, envelopes, errors, returns, reviews, safety, scores, stops, worth_policy
+from economics import admission, entities, envelopes, returns, reviews, safety, scores, stops, worth_policy
 from economics.models import Envelope, Observation, Outcome, Reservation, Signal, SignalSource
 from tests import callers, factories, reviewers
 from tests.callers import BOOKS, problem
 from tests.economics.fleets import MONDAY, gained, member, plain_policy, used
-from tests.factories import NOON, REVIEWER, after, refused
+from tests.factories import NOON, REVIEWER, after
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,10 +37,9 @@ def _signal(of: Envelope, value: str, *, source: str = "manifold", at: datetime 
     )  # fmt: skip
 
 
-def test_an_entity_without_anything_on_record_is_unknown() -> None:
-    with refused(errors.UnknownEntityError) as refusal:
-        entities.story("hypothesis", "h1", at=NOON)
-    assert refusal.value.figures == {"entity_type": "hypothesis", "entity_id": "h1"}
+def test_an_entity_without_anything_on_record_has_an_empty_story() -> None:
+    assert entities.story("hypothesis", "h1", at=NOON).is_empty
+    assert not _story(factories.envelope()).is_empty
 
 
 def test_an_envelope_is_told_by_line_and_window_with_its_live_grants() -> None:
@@ -213,7 +212,7 @@ def test_a_long_story_takes_as_many_queries_as_a_short_one() -> None:
     reader = callers.caller()
     _queries(reader, "short")
     once = _queries(reader, "short")
-    assert (_queries(reader, "long"), once <= 32) == (once, True)
+    assert (_queries(reader, "long"), once <= 34) == (once, True)
 
 
 def test_agents_and_people_read_the_story() -> None:
