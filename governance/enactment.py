@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from config.errors import RefusedError
+from config.errors import RefusedError, RetryableError
 from config.models import User
 from economics import revisions
 from governance import errors, measures, proposals
@@ -61,6 +61,8 @@ def attempt(proposal_id: int, *, now: datetime) -> Proposal:
     try:
         with transaction.atomic():
             return enact(proposal_id, author=revisions.Author("the Senate"), now=now)
+    except RetryableError:  # nobody refused anything: the whole deed is done again
+        raise
     except RefusedError as refusal:
         waits = Proposal.objects.filter(pk=proposal_id, status=Proposal.Status.APPROVED)
         waits.exclude(waits_because=refusal.detail).update(waits_because=refusal.detail)
@@ -97,7 +99,7 @@ def _carry_out(  # noqa: PLR0913, PLR0917 - who, what, over which base, when and
     try:
         done = measures.apply(proposal, ballot.granted, author=signed, now=now)
     except RefusedError as refusal:
-        if isinstance(refusal, errors.MeasureRefusedError):
+        if isinstance(refusal, errors.MeasureRefusedError | RetryableError):
             raise
         raise errors.MeasureRefusedError(refusal.detail, refused=refusal.code) from refusal
     Enactment.objects.create(
