@@ -18,7 +18,7 @@ from config import sheets
 from config.errors import RefusedError
 from config.site import LargeTableAdmin
 from governance import proposals
-from governance.admin import card, chain, deeds, forms, grounds, proposal_list, votes, words
+from governance.admin import card, chain, deeds, follow_up, forms, grounds, proposal_list, votes, words
 from governance.models import Proposal
 
 _EXPORTED: Final = (
@@ -246,6 +246,7 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         own = self.admin_site.admin_view
         return [
             path("export/", own(self.export_view), name="governance_proposal_export"),
+            path("follow-up/", own(self.follow_up_view), name="governance_proposal_follow_up"),
             path("<int:object_id>/amend/", own(self.amend_view), name="governance_proposal_amend"),
             *chain.urls(self.admin_site),
             *super().get_urls(),
@@ -262,6 +263,10 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         rows = sheets.newest_first(cast("QuerySet[Proposal]", chosen).select_related(None))
         name = f"proposals-{timezone.now():%Y-%m-%d}.csv"
         return sheets.download(name, _EXPORTED, ([getattr(row, column) for column in _EXPORTED] for row in rows))
+
+    def follow_up_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what became of what was enacted."""
+        return follow_up.view(self, request)
 
 
 def _is_coming(proposal: Proposal | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +11,18 @@ from django.test.utils import CaptureQueriesContext
 
 from economics import outcomes
 from governance import follow_up
-from governance.models import Ballot, Enactment, Proposal, Vote
 from tests import factories
 from tests.factories import NOON
-from tests.governance import senate
+from tests.governance import decisions, senate
+from tests.governance.decisions import DAY
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from config.models import User
     from economics.models import Envelope
+    from governance.models import Proposal
 
 pytestmark = pytest.mark.django_db
-DAY = timedelta(days=1)
 NOTHING = follow_up.Sums(0, 0, 0, *[Decimal(0)] * 4)
 
 
@@ -32,54 +30,6 @@ NOTHING = follow_up.Sums(0, 0, 0, *[Decimal(0)] * 4)
 def own() -> Envelope:
     """Open an envelope for hypothesis h1."""
     return factories.envelope("h1")
-
-
-@pytest.fixture
-def voters() -> list[User]:
-    """Make two reviewers, r1 and r2."""
-    return senate.reviewers(2)
-
-
-def _decided(
-    votes: dict[str, str], outcome: str = "approved", *, at: datetime = NOON, of: Envelope, **terms: Any
-) -> Proposal:
-    """Return a proposal on which these people voted so, with the outcome of a ballot that ended at a moment."""
-    proposal = senate.submitted(of=of, at=at, filed_at=at, **terms)
-    _end(proposal, votes, outcome, at=at)
-    proposal.refresh_from_db()
-    return proposal
-
-
-def _end(proposal: Proposal, votes: dict[str, str], outcome: str, *, at: datetime) -> None:
-    ballot = senate.ballot_of(proposal)
-    for name, choice in votes.items():
-        senate.vote(ballot, senate.reviewer(name), choice, at=at)
-    Ballot.objects.filter(pk=ballot.pk).update(
-        closed_at=at,
-        outcome=outcome,
-        granted=ballot.requested if outcome == "approved" else 0,
-        revisit_at=at + 7 * DAY if outcome == "deferred" else None,
-    )
-
-
-def _enacted(
-    edges: int, *, of: Envelope, at: datetime = NOON, days: int = 10, votes: dict[str, str] | None = None, **terms: Any
-) -> Proposal:
-    """Return a proposal, enacted at a moment, that promised so many net edges within so many days."""
-    proposal = _decided(
-        votes or {"r1": "approve", "r2": "approve"},
-        at=at,
-        of=of,
-        gain_edges=Decimal(edges),
-        gain_by=at + days * DAY,
-        **terms,
-    )
-    Enactment.objects.create(
-        proposal=proposal, ballot=senate.ballot_of(proposal), granted=proposal.granted_tokens or 1, enacted_at=at,
-        enacted_by="the Senate", before={}, after={},
-    )  # fmt: skip
-    proposal.refresh_from_db()
-    return proposal
 
 
 def _of(proposal: Proposal, at: datetime) -> follow_up.Followed:
@@ -90,7 +40,7 @@ def _of(proposal: Proposal, at: datetime) -> follow_up.Followed:
 
 
 def test_realised_is_what_the_entity_gained_from_enactment_until_the_day_named(own: Envelope) -> None:
-    proposal = _enacted(20, of=own)  # within 10 days of noon
+    proposal = decisions.enacted(20, of=own)  # within 10 days of noon
     for amount, day, kind in [
         (100, -1, "edges_gained"),  # before
         (8, 0, "edges_gained"),  # the moment it took effect
@@ -122,7 +72,7 @@ def test_realised_is_what_the_entity_gained_from_enactment_until_the_day_named(o
 
 
 def test_before_its_day_it_counts_what_has_come_and_says_not_yet(own: Envelope) -> None:
-    proposal = _enacted(20, of=own)
+    proposal = decisions.enacted(20, of=own)
     factories.outcome(own, 30, at=NOON + 2 * DAY)
     assert _of(proposal, NOON + DAY).realised == 0
     early = _of(proposal, NOON + 9 * DAY)
@@ -132,7 +82,7 @@ def test_before_its_day_it_counts_what_has_come_and_says_not_yet(own: Envelope) 
 
 
 def test_a_correction_counts_at_the_time_of_what_it_corrects(own: Envelope) -> None:
-    proposal = _enacted(20, of=own)
+    proposal = decisions.enacted(20, of=own)
     gained = factories.outcome(own, 20, at=NOON + DAY)
     assert _of(proposal, NOON + 10 * DAY).is_kept is True
     outcomes.correct(gained.pk, key="k", note="twice", author="ada", now=NOON + 40 * DAY, amount=Decimal(5))
@@ -140,23 +90,23 @@ def test_a_correction_counts_at_the_time_of_what_it_corrects(own: Envelope) -> N
 
 
 def test_nothing_promised_has_no_share_and_more_lost_than_gained_is_negative(own: Envelope) -> None:
-    lowered = _enacted(0, of=own, requested_tokens=-500)
+    lowered = decisions.enacted(0, of=own, requested_tokens=-500)
     factories.outcome(own, 2, kind="edges_removed", at=NOON + DAY)
     found = _of(lowered, NOON + 20 * DAY)
     assert (found.granted, found.promised, found.realised, found.share, found.is_kept) == (-500, 0, -2, None, False)
 
 
-def test_what_was_not_enacted_yet_is_not_followed(own: Envelope, voters: list[User]) -> None:
-    approved = _decided({"r1": "approve", "r2": "approve"}, of=own)
-    rejected = _decided({"r1": "reject", "r2": "reject"}, "rejected", of=own)
-    later = _enacted(20, of=own, at=NOON + DAY)
+def test_what_was_not_enacted_yet_is_not_followed(own: Envelope) -> None:
+    approved = decisions.decided({"r1": "approve", "r2": "approve"}, of=own)
+    rejected = decisions.decided({"r1": "reject", "r2": "reject"}, "rejected", of=own)
+    later = decisions.enacted(20, of=own, at=NOON + DAY)
     assert follow_up.of([approved.pk, rejected.pk, later.pk, 0], NOON) == {}
 
 
 def test_two_proposals_on_an_entity_share_its_edges_and_say_so(own: Envelope) -> None:
-    first = _enacted(10, of=own)
-    second = _enacted(10, of=own, at=NOON + 8 * DAY)
-    third = _enacted(10, of=own, at=NOON + 30 * DAY)  # when the others are over
+    first = decisions.enacted(10, of=own)
+    second = decisions.enacted(10, of=own, at=NOON + 8 * DAY)
+    third = decisions.enacted(10, of=own, at=NOON + 30 * DAY)  # when the others are over
     factories.outcome(own, 12, at=NOON + 9 * DAY)
     found = follow_up.of([first.pk, second.pk, third.pk], NOON + 60 * DAY)
     assert [(found[one.pk].realised, found[one.pk].alongside) for one in (first, second, third)] == [
@@ -171,8 +121,8 @@ def test_two_proposals_on_an_entity_share_its_edges_and_say_so(own: Envelope) ->
 
 
 def test_the_list_begins_with_the_last_and_is_narrowed_by_time_and_type(own: Envelope) -> None:
-    first, second = _enacted(10, of=own), _enacted(10, of=own, at=NOON + DAY)
-    gap = _enacted(5, of=factories.envelope("g1", entity_type="knowledge_gap"), at=NOON + 2 * DAY)
+    first, second = decisions.enacted(10, of=own), decisions.enacted(10, of=own, at=NOON + DAY)
+    gap = decisions.enacted(5, of=factories.envelope("g1", entity_type="knowledge_gap"), at=NOON + 2 * DAY)
     at = NOON + 9 * DAY
 
     def ids(**terms: Any) -> list[int]:
@@ -184,18 +134,16 @@ def test_the_list_begins_with_the_last_and_is_narrowed_by_time_and_type(own: Env
     assert ids(limit=1) == [gap.pk]
 
 
-def test_a_proposer_is_told_by_what_was_decided_and_what_his_promises_came_to(
-    own: Envelope, voters: list[User]
-) -> None:
-    kept = _enacted(10, of=own)  # 10 edges by day 10: 12 came
-    _enacted(30, of=own, days=20)  # 30 by day 20: 12 so far at day 15
-    _enacted(40, of=factories.envelope("h2"))  # 40 by day 10: none came
-    _decided({"r1": "reject", "r2": "reject"}, "rejected", of=own)
-    _decided({"r1": "defer", "r2": "defer"}, "deferred", of=own)
-    _decided({"r1": "approve"}, "expired", of=own)
-    _decided({"r1": "approve", "r2": "approve"}, of=own)  # waits for enactment
+def test_a_proposer_is_told_by_what_was_decided_and_what_his_promises_came_to(own: Envelope) -> None:
+    kept = decisions.enacted(10, of=own)  # 10 edges by day 10: 12 came
+    decisions.enacted(30, of=own, days=20)  # 30 by day 20: 12 so far at day 15
+    decisions.enacted(40, of=factories.envelope("h2"))  # 40 by day 10: none came
+    decisions.decided({"r1": "reject", "r2": "reject"}, "rejected", of=own)
+    decisions.decided({"r1": "defer", "r2": "defer"}, "deferred", of=own)
+    decisions.decided({"r1": "approve"}, "expired", of=own)  # one vote of two
+    decisions.decided({"r1": "approve", "r2": "approve"}, of=own)  # waits for enactment
     senate.submitted(of=own)  # not decided
-    _enacted(7, of=own, by=senate.reviewer("zoe"))
+    decisions.enacted(7, of=own, by=senate.reviewer("zoe"))
     factories.outcome(own, 12, at=kept.enacted_at or NOON)
     scout, zoe = follow_up.by_proposer(at=NOON + 15 * DAY)
     due_and_open = follow_up.Sums(
@@ -215,12 +163,11 @@ def test_a_proposer_is_told_by_what_was_decided_and_what_his_promises_came_to(
     assert follow_up.by_proposer(at=NOON - DAY) == []
 
 
-def test_a_reviewer_is_credited_with_what_he_helped_to_approve(own: Envelope, voters: list[User]) -> None:
+def test_a_reviewer_is_credited_with_what_he_helped_to_approve(own: Envelope) -> None:
     split = {"r1": "approve", "r2": "reject", "r3": "approve"}
-    _enacted(10, of=own)  # both approve; 12 come: kept
-    senate.reviewer("r3")
-    _enacted(40, of=factories.envelope("h2"), votes=split)  # missed
-    _decided({"r1": "approve", "r2": "reject"}, "rejected", of=own)
+    decisions.enacted(10, of=own)  # both approve; 12 come: kept
+    decisions.enacted(40, of=factories.envelope("h2"), votes=split)  # missed
+    decisions.decided({"r1": "approve", "r2": "reject"}, "rejected", of=own)
     factories.outcome(own, 12, at=NOON + DAY)
     r1, r2, r3 = follow_up.by_reviewer(at=NOON + 15 * DAY)
     assert r1 == ("r1", 3, 3, 0, 0, 2, follow_up.Sums(2, 2, 1, Decimal(50), Decimal(12), Decimal(0), Decimal(0)))
@@ -232,12 +179,10 @@ def test_a_reviewer_is_credited_with_what_he_helped_to_approve(own: Envelope, vo
 def test_only_the_vote_that_stands_counts_and_a_deferral_is_a_ballot_of_its_own(
     own: Envelope,
 ) -> None:
-    voters = senate.reviewers(3)
-    proposal = _decided({"r1": "defer", "r2": "defer"}, "deferred", of=own, gain_by=NOON + 60 * DAY)
-    back = senate.open_ballot(proposal, at=NOON + 7 * DAY)
-    senate.vote(back, voters[0], "reject", at=NOON + 7 * DAY)
-    Vote.objects.filter(ballot=back).update(superseded_at=NOON + 8 * DAY)
-    _end(proposal, {"r1": "approve", "r2": "reject", "r3": "approve"}, "approved", at=NOON + 8 * DAY)
+    proposal = decisions.decided({"r1": "defer", "r2": "defer"}, "deferred", of=own, gain_by=NOON + 60 * DAY)
+    back = senate.open_ballot(proposal, *senate.reviewers(3), at=NOON + 7 * DAY)
+    senate.vote(back, senate.reviewer("r1"), "reject", at=NOON + 7 * DAY)  # superseded by the next
+    decisions.end(proposal, {"r1": "approve", "r2": "reject", "r3": "approve"}, "approved", at=NOON + 8 * DAY)
     r1, r2, _r3 = follow_up.by_reviewer(at=NOON + 9 * DAY)
     assert r1 == ("r1", 2, 1, 0, 1, 1, NOTHING)  # approved, and not enacted yet
     assert r2 == ("r2", 2, 0, 1, 1, 0, NOTHING)
@@ -246,8 +191,8 @@ def test_only_the_vote_that_stands_counts_and_a_deferral_is_a_ballot_of_its_own(
     assert [one.voted for one in follow_up.by_reviewer(at=NOON + DAY)] == [1, 1]
 
 
-def test_each_report_is_one_statement_whatever_the_number(own: Envelope, voters: list[User]) -> None:
-    ids = [_enacted(10, of=own, at=NOON + day * DAY).pk for day in range(5)]
+def test_each_report_is_one_statement_whatever_the_number(own: Envelope) -> None:
+    ids = [decisions.enacted(10, of=own, at=NOON + day * DAY).pk for day in range(5)]
     at = NOON + 99 * DAY
     for report in (
         lambda: follow_up.of(ids, at),
