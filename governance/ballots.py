@@ -25,8 +25,7 @@ def submit(proposal_id: int, *, by: proposals.Proposer, now: datetime) -> Propos
     """
     with transaction.atomic():
         proposal = proposals.locked(proposal_id)
-        if not by.owns(proposal):
-            raise errors.NotYourProposalError(proposer=proposal.proposer)
+        proposals.check_own(proposal, by)
         if proposal.status == Proposal.Status.SUBMITTED:
             return proposal
         if proposal.status != Proposal.Status.DRAFT:

@@ -68,8 +68,12 @@ def file(
         proposal.proposer_agent = by.name
     _check(proposal, now)
     proposal.save(force_insert=True)
-    for given in evidence:
-        _attach(proposal, given, by, now)
+    for place, given in enumerate(evidence):
+        try:
+            _attach(proposal, given, by, now)
+        except errors.InvalidEvidenceError as refusal:
+            refusal.pointer = f"/evidence/{place}{refusal.pointer}"
+            raise
     return get(proposal.pk)
 
 
@@ -77,7 +81,7 @@ def amend(proposal_id: int, *, by: Proposer, now: datetime, **changes: Any) -> P
     """Change a draft's terms; refuses what `file` refuses, another's proposal, and one that is no draft any more."""
     with transaction.atomic():
         proposal = locked(proposal_id)
-        _own(proposal, by)
+        check_own(proposal, by)
         _in_state(proposal, Proposal.Status.DRAFT)
         for name, value in _known(changes).items():
             setattr(proposal, name, value)
@@ -93,7 +97,7 @@ def attach(proposal_id: int, *, by: Proposer, now: datetime, given: Given) -> Ev
     """
     with transaction.atomic():
         proposal = locked(proposal_id)
-        _own(proposal, by)
+        check_own(proposal, by)
         _in_state(proposal, Proposal.Status.DRAFT, Proposal.Status.DEFERRED)
         return _attach(proposal, given, by, now)
 
@@ -123,7 +127,7 @@ def detach(proposal_id: int, evidence_id: int, *, by: Proposer, now: datetime) -
     """Take evidence back from a draft; it stays on record as withdrawn. Twice is the same as once."""
     with transaction.atomic():
         proposal = locked(proposal_id)
-        _own(proposal, by)
+        check_own(proposal, by)
         _in_state(proposal, Proposal.Status.DRAFT)
         own = Evidence.objects.filter(pk=evidence_id, proposal=proposal)
         if not own.exists():
@@ -140,7 +144,7 @@ def withdraw(proposal_id: int, *, by: Proposer, now: datetime, reason: str = "")
     _check_text("reason", reason)
     with transaction.atomic():
         proposal = locked(proposal_id)
-        _own(proposal, by)
+        check_own(proposal, by)
         if proposal.status == Proposal.Status.WITHDRAWN:
             return proposal
         if proposal.status == Proposal.Status.SUBMITTED:
@@ -271,7 +275,8 @@ def _check_text(name: str, text: str) -> None:
         raise errors.InvalidProposalError(msg, pointer=f"/{name}")
 
 
-def _own(proposal: Proposal, by: Proposer) -> None:
+def check_own(proposal: Proposal, by: Proposer) -> None:
+    """Refuse another's proposal; another's draft is not there for an agent."""
     if by.owns(proposal):
         return
     if proposal.submitted_at is None and by.user is None:
