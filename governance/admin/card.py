@@ -1,5 +1,6 @@
 """A proposal as the card by which the Senate decides: what would change, on what grounds, and who said what."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from governance import ballots, measures
 from governance.admin import words
 from governance.models import Ballot, Enactment, Proposal, Vote
 
+_NAMES: Final = {"base": "ceiling of the line", "granted": "granted on top"}
 COMING: Final = frozenset({"draft", "submitted", "deferred", "approved"})
 
 
@@ -59,7 +61,9 @@ class Card:
     def is_stale(self) -> bool:
         """Whether what would change has changed since voting opened."""
         open_or_approved = self.proposal.status in {"submitted", "approved"}
-        return bool(open_or_approved and self.all_ballots and self.base is not None and self.base != self.all_ballots[0].base)
+        return bool(
+            open_or_approved and self.all_ballots and self.base is not None and self.base != self.all_ballots[0].base
+        )
 
     @property
     def granted(self) -> int:
@@ -161,33 +165,41 @@ def preview(card: Card, granted: int) -> SafeString:
         rows = measures.preview(card.proposal, granted, at=card.at)
     except RefusedError as refused:
         return format_html('<p class="warning">It could not take effect as things stand: {}</p>', refused.detail)
-    if not rows:
-        return mark_safe("<p>It names nothing to change yet.</p>")
+    changes = [(_label(row.what), row.before, row.after) for row in rows if row.before != row.after]
+    return _before_and_after(changes, ("What", "Now", "Then", "Change")) if changes else mark_safe("<p>Nothing.</p>")
+
+
+def _before_and_after(rows: Iterable[tuple[str, Any, Any]], heads: tuple[str, str, str, str]) -> SafeString:
+    """Return a table of what was, what is and by how much figures differ."""
     told = [
-        (row.what, words.value(row.before), format_html("<strong>{}</strong>", words.value(row.after))) for row in rows
+        (what, words.value(before), format_html("<strong>{}</strong>", words.value(after)), words.change(before, after))
+        for what, before, after in rows
     ]
-    return table(("What", "Now", "Then"), told)
+    return table(heads, told)
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    names = dict.fromkeys([*before, *after])
+    return [(_label(n), before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)]
+
+
+def _label(name: str) -> str:
+    """Return the name of what changes as people read it."""
+    for column, label in words.CLASSES.items():
+        name = name.replace(column, label)
+    return _NAMES.get(name, name).replace("_", " ")
 
 
 def _stale(card: Card) -> SafeString:
     """Return the warning that the base has moved, with what voters saw and what stands."""
     seen, stands = card.all_ballots[0].base, card.base or {}
-    rows = [
-        (
-            name.replace("_", " "),
-            words.value(seen.get(name)),
-            format_html("<strong>{}</strong>", words.value(stands.get(name))),
-        )
-        for name in dict.fromkeys([*seen, *stands])
-        if seen.get(name) != stands.get(name)
-    ]
     what_then = (
         "a reviewer confirms it" if card.proposal.status == "approved" else "once approved, a reviewer confirms it"
     )
     return format_html(
         '<div class="warning"><p>What would change has changed since voting opened: {}.</p>{}</div>',
         what_then,
-        table(("Of what would change", "When voting opened", "Now"), rows),
+        _before_and_after(_differing(seen, stands), ("Of what would change", "When voting opened", "Now", "Change")),
     )
 
 
@@ -196,15 +208,6 @@ def enactment(proposal: Proposal) -> SafeString:
     done = Enactment.objects.filter(proposal=proposal).first()
     if done is None:
         return mark_safe("<p>It is not enacted.</p>")
-    names = dict.fromkeys([*done.before, *done.after])
-    rows = [
-        (
-            name.replace("_", " "),
-            words.value(done.before.get(name)),
-            format_html("<strong>{}</strong>", words.value(done.after.get(name))),
-        )
-        for name in names
-    ]
     confirmed = (
         f" It was confirmed over a base that had moved: {done.confirmed_because}" if done.confirmed_because else ""
     )
@@ -214,5 +217,5 @@ def enactment(proposal: Proposal) -> SafeString:
         done.enacted_by,
         words.amount(proposal, done.granted),
         confirmed,
-        table(("What", "Before", "After"), rows),
+        _before_and_after(_differing(done.before, done.after), ("What", "Before", "After", "Change")),
     )

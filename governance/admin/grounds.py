@@ -1,12 +1,12 @@
 """The grounds of a proposal on its card: why, the promised gain, the evidence and what the system found of it."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from governance import proposals
+from governance import claims, proposals
 from governance.admin import card, words
 from governance.models import Evidence, Proposal
 
@@ -42,7 +42,7 @@ def evidence(proposal: Proposal) -> SafeString:
 def _piece(one: Evidence) -> SafeString:
     found = words.told(one.check_found)
     parts = [
-        format_html("<strong>{}</strong> {}", one.get_kind_display(), words.told(one.claim)),
+        format_html("<strong>{}</strong> {}", one.get_kind_display(), words.told(_in_order(one))),
         format_html(
             "{} {}{}",
             card.badge(_CHECKS[one.check_state], f"is-{one.check_state}"),
@@ -60,6 +60,12 @@ def _piece(one: Evidence) -> SafeString:
         "gone" if one.withdrawn_at else "",
         format_html_join("", "<div>{}</div>", ((part,) for part in parts)),
     )
+
+
+def _in_order(one: Evidence) -> dict[str, Any]:
+    """Return a claim by the order in which its kind names the parts; what another program said besides, behind."""
+    names = [part.name for part in claims.SHAPES[one.kind].parts]
+    return {name: one.claim[name] for name in dict.fromkeys([*names, *one.claim]) if name in one.claim}
 
 
 def _attached(one: Evidence) -> SafeString:

@@ -90,16 +90,16 @@ def verdict(proposal: Proposal, found: tally.Verdict) -> str:
 def _votes(proposal: Proposal, votes: Iterable[Vote]) -> SafeString:
     rows = [
         (
-            format_html("{}{}", vote.voter_name, " (superseded)" if vote.superseded_at else ""),
+            format_html("{} {}", vote.voter_name, card.badge("superseded", "") if vote.superseded_at else ""),
             _choice(proposal, vote),
-            grounds.prose(vote.reason),
             words.moment(vote.cast_at),
+            grounds.prose(vote.reason),
         )
         for vote in votes
     ]
     if not rows:
         return mark_safe("<p>No vote yet.</p>")
-    return table(("Reviewer", "Vote", "Why", "When"), rows, frozenset({1, 2, 3}))
+    return table(("Reviewer", "Vote", "When", "Why"), rows, frozenset({1, 2, 3}))
 
 
 def _choice(proposal: Proposal, vote: Vote) -> SafeString:

@@ -1,5 +1,6 @@
 """Proposals in words: what is asked, claimed and said, as people read it."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +27,7 @@ WINDOWS: Final = (
     ("lifetime", "lifetime"),
 )
 _SHORT: Final = 120
-_MOST_DIGITS: Final = 18
+_FIGURE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?")  # more digits are a name, not a figure
 
 
 class ReasonForm(forms.Form):
@@ -107,16 +108,27 @@ def value(given: object) -> str:
 
 def _as_figure(text: str) -> str:
     """Return a figure that is kept as text like other figures, any other text as it is."""
-    whole, _, rest = text.removeprefix("-").partition(".")
-    is_figure = (
-        whole.isascii() and whole.isdigit() and (not rest or rest.isdigit()) and (whole == "0" or whole[0] != "0")
-    )
-    return number(Decimal(text)) if is_figure and len(whole) <= _MOST_DIGITS else text
+    figure = figured(text)
+    return text if figure is None else number(figure)
+
+
+def figured(given: object) -> Decimal | None:
+    """Return the figure that a value of a JSON document is or spells; None if it is none."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    return Decimal(str(given)) if _FIGURE.fullmatch(str(given)) else None
+
+
+def change(before: object, after: object) -> str:
+    """Return by how much one figure differs from another; nothing where one of them is none."""
+    old, new = figured(before), figured(after)
+    return NONE if old is None or new is None else f"{(new - old).normalize():+,f}"
 
 
 def told(document: Mapping[str, Any]) -> str:
     """Return an object in one line: its names and values."""
-    return "; ".join(f"{name.replace('_', ' ')} {value(one)}" for name, one in document.items())
+    said = ((name.replace("_", " ").replace("pmids", "PMIDs"), one) for name, one in document.items())
+    return "; ".join(f"{name} {value(one)}" for name, one in said if one not in (None, "", [], {}))
 
 
 def short(text: str) -> str:
