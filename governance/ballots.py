@@ -100,14 +100,15 @@ def cast(  # noqa: PLR0913 - a vote says this much
     with transaction.atomic():
         proposal = proposals.locked(proposal_id)
         ballot = _open_ballot(proposal, now)
-        if not Elector.objects.filter(ballot=ballot, user=voter).exists():
+        elector = Elector.objects.filter(ballot=ballot, user=voter).first()
+        if elector is None:
             raise errors.NoElectorError
         asked = ballot.requested if amount is None and choice == Vote.Choice.APPROVE else amount
         _check_vote(choice, reason, asked, revisit_at, wanted, ballot, now)
         vote = Vote(
             ballot=ballot,
             voter=voter,
-            voter_name=voter.get_username(),
+            voter_name=elector.name,
             choice=choice,
             amount=asked,
             reason=reason,
@@ -118,7 +119,6 @@ def cast(  # noqa: PLR0913 - a vote says this much
         own = Vote.objects.filter(ballot=ballot, voter=voter, superseded_at=None)
         if any(_said(earlier) == _said(vote) for earlier in own):
             return proposal
-        own.update(superseded_at=now)
         vote.save(force_insert=True)
         verdict = standing(ballot).settled
         if verdict is not None:

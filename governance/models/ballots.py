@@ -43,6 +43,12 @@ _APPROVED = f"""
     RETURN NEW;
 """
 
+# Whoever writes rows of a ballot takes turns by its proposal: what one checks, or tells, no other changes meanwhile.
+_TAKE_TURNS = """
+    PERFORM FROM allocation_proposals p JOIN governance_ballots b ON b.proposal_id = p.id
+      WHERE b.id = NEW.ballot_id FOR NO KEY UPDATE OF p;
+"""
+
 _UNINTERESTED = f"""
     IF EXISTS (SELECT FROM allocation_proposals p JOIN governance_ballots b ON b.proposal_id = p.id
                  JOIN config_user u ON u.id = NEW.user_id
@@ -53,6 +59,11 @@ _UNINTERESTED = f"""
                                           OR p.entity_type = 'agent' AND a.id = p.entity_id)))) THEN
         {laws.refusal("elector_without_an_interest", "nobody votes on a proposal of his own, of his agent or on it")}
     END IF;
+    RETURN NEW;
+"""  # noqa: S608
+
+_FROZEN = f"""
+    {_TAKE_TURNS}
     IF NOT EXISTS (SELECT FROM governance_ballots WHERE id = NEW.ballot_id AND closed_at IS NULL FOR SHARE)
        OR EXISTS (SELECT FROM governance_votes WHERE ballot_id = NEW.ballot_id) THEN
         {laws.refusal("elector_named_before_the_first_vote", "the electorate is frozen when voting opens")}
@@ -61,22 +72,45 @@ _UNINTERESTED = f"""
 """  # noqa: S608
 
 _VOTING = f"""
+    {_TAKE_TURNS}
     IF NOT EXISTS (SELECT FROM governance_ballots WHERE id = NEW.ballot_id AND closed_at IS NULL
                       AND NEW.cast_at >= opened_at AND NEW.cast_at < closes_at FOR SHARE) THEN
         {laws.refusal("vote_only_while_open", "votes are cast while voting is open")}
     END IF;
-    IF NOT EXISTS (SELECT FROM governance_electors WHERE ballot_id = NEW.ballot_id AND user_id = NEW.voter_id) THEN
-        {laws.refusal("vote_by_an_elector", "only electors vote")}
-    END IF;
     RETURN NEW;
-"""  # noqa: S608
+"""
 
-_SUPERSEDED = f"""
-    IF NOT EXISTS (SELECT FROM governance_ballots WHERE id = NEW.ballot_id AND closed_at IS NULL FOR SHARE) THEN
-        {laws.refusal("vote_stands_after_close", "no vote changes once voting is over")}
+_ELECTORAL = f"""
+    IF NOT EXISTS (SELECT FROM governance_electors
+                    WHERE ballot_id = NEW.ballot_id AND user_id = NEW.voter_id AND name = NEW.voter_name) THEN
+        {laws.refusal("vote_by_an_elector", "only electors vote, each in his own name")}
     END IF;
     RETURN NEW;
 """
+
+# Clocks differ: a vote that was cast later may say that it was cast earlier.
+_SUPERSEDE = """
+    UPDATE governance_votes SET superseded_at = greatest(NEW.cast_at, cast_at)
+     WHERE ballot_id = NEW.ballot_id AND voter_id = NEW.voter_id AND superseded_at IS NULL;
+    RETURN NEW;
+"""
+
+# The words of `tally`, said of an outcome that is given.
+_AS_VOTED = f"""
+    SELECT count(*) AS votes, count(*) FILTER (WHERE choice <> 'defer') AS judged,
+           count(*) FILTER (WHERE choice = 'approve') AS approve, min(revisit_at) AS revisit_at,
+           count(*) FILTER (WHERE choice = 'approve' AND amount >= NEW.granted) AS so_much,
+           count(*) FILTER (WHERE choice = 'approve' AND amount > NEW.granted AND NEW.granted < NEW.requested) AS more
+      INTO said FROM governance_votes WHERE ballot_id = NEW.id AND superseded_at IS NULL;
+    IF NEW.outcome <> (CASE WHEN said.votes < NEW.quorum THEN 'expired'
+                            WHEN 2 * said.judged <= said.votes THEN 'deferred'
+                            WHEN 2 * said.approve > said.judged THEN 'approved' ELSE 'rejected' END)
+       OR NEW.outcome = 'deferred' AND NEW.revisit_at <> said.revisit_at
+       OR NEW.outcome = 'approved' AND (2 * said.so_much <= said.judged OR 2 * said.more > said.judged) THEN
+        {laws.refusal("ballot_ends_as_it_was_voted", "the outcome is what the votes say")}
+    END IF;
+    RETURN NEW;
+"""  # noqa: S608 - the law's name and sentence are constants
 
 _TELL_VOTES = """
     UPDATE allocation_proposals p SET votes = (
@@ -124,7 +158,7 @@ class Ballot(models.Model):
     revisit_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        """Laws: one open at a time; it ends once, with an outcome, and the proposal follows."""
+        """Laws: one open at a time; it ends once, with the outcome of its votes, and the proposal follows."""
 
         db_table = "governance_ballots"
         constraints = (
@@ -139,7 +173,7 @@ class Ballot(models.Model):
                 name="ballot_closed_with_an_outcome",
                 condition=Q(closed_at=None, outcome="", granted=0, revisit_at=None)
                 | (
-                    Q(closed_at__gte=F("opened_at"))
+                    Q(closed_at__isnull=False, closed_at__gte=F("opened_at"))
                     & (
                         Q(outcome="approved", granted__gte=1, granted__lte=F("requested"), revisit_at=None)
                         | Q(outcome="deferred", granted=0, revisit_at__isnull=False)
@@ -159,6 +193,16 @@ class Ballot(models.Model):
             ),
             laws.once_all(
                 "ballot_ends_once", *("closed_at", "closed_by", "reason", "outcome", "granted", "revisit_at")
+            ),
+            laws.derived_row("ballot_opens_open", pgtrigger.Q(new__closed_at__isnull=True)),
+            pgtrigger.Trigger(
+                name="ballot_ends_as_it_was_voted",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("closed_at"),
+                condition=pgtrigger.Q(old__closed_at__isnull=True, new__closed_at__isnull=False)
+                & pgtrigger.Q(new__outcome__df="withdrawn"),
+                declare=[("said", "record")],
+                func=_AS_VOTED,
             ),
             pgtrigger.Trigger(
                 name="ballot_submits_its_proposal", when=pgtrigger.After, operation=pgtrigger.Insert, func=_SUBMIT
@@ -193,10 +237,16 @@ class Elector(models.Model):
         constraints = (models.UniqueConstraint(name="elector_once", fields=["ballot", "user"]),)
         triggers = (
             pgtrigger.Trigger(
-                name="elector_has_no_interest",
+                name="elector_without_an_interest",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert,
                 func=_UNINTERESTED,
+            ),
+            pgtrigger.Trigger(
+                name="elector_named_before_the_first_vote",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                func=_FROZEN,
             ),
             *laws.append_only("elector"),
         )
@@ -235,7 +285,8 @@ class Vote(models.Model):
             models.UniqueConstraint(name="vote_one_live", fields=["ballot", "voter"], condition=Q(superseded_at=None)),
             models.CheckConstraint(
                 name="vote_says_what_it_must",
-                condition=Q(choice="approve", amount__gte=1, amount__lte=MOST_TOKENS, revisit_at=None, wanted="")
+                condition=Q(choice="approve", amount__isnull=False, revisit_at=None, wanted="")
+                & Q(amount__gte=1, amount__lte=MOST_TOKENS)
                 | Q(choice="reject", amount=None, revisit_at=None, wanted="")
                 | (Q(choice="defer", amount=None, revisit_at__isnull=False) & ~Q(wanted="")),
             ),
@@ -250,21 +301,24 @@ class Vote(models.Model):
                 *("id", "ballot_id", "voter_id", "voter_name", "choice", "amount", "reason", "revisit_at", "wanted"),
                 "cast_at",
             ),
-            laws.once("vote_stays_superseded", "superseded_at"),
+            laws.derived_row("vote_begins_live", pgtrigger.Q(new__superseded_at__isnull=True)),
+            laws.derived("vote_superseded_by_the_next", "superseded_at"),
             pgtrigger.Trigger(
-                name="vote_in_its_ballot", when=pgtrigger.Before, operation=pgtrigger.Insert, func=_VOTING
+                name="vote_only_while_open", when=pgtrigger.Before, operation=pgtrigger.Insert, func=_VOTING
             ),
             pgtrigger.Trigger(
-                name="vote_stands_after_close",
+                name="vote_by_an_elector", when=pgtrigger.Before, operation=pgtrigger.Insert, func=_ELECTORAL
+            ),
+            pgtrigger.Trigger(
+                name="vote_supersedes_the_one_before",
                 when=pgtrigger.Before,
-                operation=pgtrigger.UpdateOf("superseded_at"),
-                condition=pgtrigger.AnyChange("superseded_at"),
-                func=_SUPERSEDED,
+                operation=pgtrigger.Insert,
+                func=_SUPERSEDE,
             ),
             pgtrigger.Trigger(
                 name="vote_is_told_by_its_proposal",
                 when=pgtrigger.After,
-                operation=pgtrigger.Insert | pgtrigger.UpdateOf("superseded_at"),
+                operation=pgtrigger.Insert,
                 func=_TELL_VOTES,
             ),
             laws.kept("vote_never_vanishes"),

@@ -49,15 +49,24 @@ _FIXED = f"""
 
 _EVIDENCE_OPEN = f"""
     IF NOT EXISTS (SELECT FROM allocation_proposals WHERE id = NEW.proposal_id AND status IN ('draft', 'deferred')
-                      FOR SHARE) THEN
+                      FOR NO KEY UPDATE) THEN
         {laws.refusal("evidence_only_before_voting", "evidence is given before voting opens or while it is deferred")}
     END IF;
     RETURN NEW;
 """
 
 _EVIDENCE_WITHDRAWN = f"""
-    IF NOT EXISTS (SELECT FROM allocation_proposals WHERE id = NEW.proposal_id AND status = 'draft' FOR SHARE) THEN
+    IF NOT EXISTS (SELECT FROM allocation_proposals WHERE id = NEW.proposal_id AND status = 'draft'
+                      FOR NO KEY UPDATE) THEN
         {laws.refusal("evidence_withdrawn_only_from_drafts", "what was put before the Senate stays")}
+    END IF;
+    RETURN NEW;
+"""
+
+_LOOKED_AT = f"""
+    IF NOT EXISTS (SELECT FROM allocation_proposals
+                    WHERE id = NEW.proposal_id AND status IN ('draft', 'submitted', 'deferred') FOR NO KEY UPDATE) THEN
+        {laws.refusal("evidence_found_before_the_decision", "what was known when the Senate decided stays on record")}
     END IF;
     RETURN NEW;
 """
@@ -214,7 +223,15 @@ class Proposal(models.Model):
                 name="proposal_deferred_to_a_date", condition=~Q(status="deferred") | Q(revisit_at__isnull=False)
             ),
             models.CheckConstraint(
-                name="proposal_withdrawn_by_somebody", condition=~Q(status="withdrawn") | ~Q(withdrawn_by="")
+                name="proposal_withdrawn_by_somebody",
+                condition=(Q(status="withdrawn") & ~Q(withdrawn_by=""))
+                | (~Q(status="withdrawn") & Q(withdrawn_by="", withdrawn_because="")),
+            ),
+            models.CheckConstraint(
+                name="proposal_granted_within_the_request",
+                condition=Q(granted_tokens=None)
+                | Q(granted_tokens__gte=1, granted_tokens__lte=F("requested_tokens"))
+                | Q(granted_tokens__lte=-1, granted_tokens__gte=F("requested_tokens")),
             ),
         )
         indexes = (
@@ -244,9 +261,24 @@ class Proposal(models.Model):
             ),
             # By hand it is only withdrawn, and not from under an open ballot, which is closed instead.
             laws.derived(
+                "proposal_figures_follow_its_ballots",
+                *("granted_tokens", "revisit_at", "submitted_at", "decided_at", "enacted_at"),
+            ),
+            laws.derived(
                 "proposal_state_follows_its_ballots",
-                *("status", "granted_tokens", "revisit_at", "submitted_at", "decided_at", "enacted_at"),
+                "status",
                 when=pgtrigger.Q(new__status__df="withdrawn") | pgtrigger.Q(old__status="submitted"),
+            ),
+            pgtrigger.Trigger(
+                name="proposal_withdrawn_for_good",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("withdrawn_by", "withdrawn_because"),
+                condition=pgtrigger.Q(old__status="withdrawn")
+                & (
+                    pgtrigger.Q(old__withdrawn_by__df=pgtrigger.F("new__withdrawn_by"))
+                    | pgtrigger.Q(old__withdrawn_because__df=pgtrigger.F("new__withdrawn_because"))
+                ),
+                func=laws.refusal("proposal_withdrawn_for_good", "who withdrew it, and why, stays on record"),
             ),
             laws.derived("proposal_evidence_follows_its_rows", "evidence"),
             laws.derived("proposal_votes_follow_their_rows", "votes"),
@@ -352,6 +384,13 @@ class Evidence(models.Model):
                 operation=pgtrigger.UpdateOf("withdrawn_at"),
                 condition=pgtrigger.AnyChange("withdrawn_at"),
                 func=_EVIDENCE_WITHDRAWN,
+            ),
+            pgtrigger.Trigger(
+                name="evidence_found_before_the_decision",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("check_state", "check_says", "check_found", "checked_at"),
+                condition=pgtrigger.AnyChange("check_state", "check_says", "check_found", "checked_at"),
+                func=_LOOKED_AT,
             ),
             pgtrigger.Trigger(
                 name="evidence_is_told_by_its_proposal",

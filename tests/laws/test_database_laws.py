@@ -18,8 +18,10 @@ from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
 from tests.laws import (
+    crimes_in_history,
     crimes_in_reviews,
     crimes_in_the_books,
+    crimes_in_the_senate,
     crimes_in_worth_outcomes,
     crimes_in_worth_scores,
     crimes_in_worth_signals,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from django.db.models.options import Options
     from pytest_django import DjangoDbBlocker
 
-OURS: Final = ("config", "economics", "auction")
+OURS: Final = ("config", "economics", "auction", "governance")
 
 # A new row of each kind that breaks no law.
 NEW: Final[dict[str, dict[str, str]]] = {
@@ -206,8 +208,10 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_changes", _set("economics_dailyissue", "issue", "amount = 1")),
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
+    *crimes_in_history.CRIMES,
     *crimes_in_reviews.CRIMES,
     *crimes_in_the_books.CRIMES,
+    *crimes_in_the_senate.CRIMES,
     *crimes_in_worth_outcomes.CRIMES,
     *crimes_in_worth_scores.CRIMES,
     *crimes_in_worth_signals.CRIMES,
@@ -391,8 +395,10 @@ NO_CRIMES: Final = {
     "transfer_moves_balances",  # moves balances; see the test below
     "daily_issue_not_negative",  # an issue below 0 lacks its transfer, too
     "agent_id_kind_once",  # the id alone is the primary key; the pair is there to be referenced
+    *crimes_in_history.NO_CRIMES,
     *crimes_in_reviews.NO_CRIMES,
     *crimes_in_the_books.NO_CRIMES,
+    *crimes_in_the_senate.NO_CRIMES,
     *crimes_in_worth_scores.NO_CRIMES,
     *crimes_in_worth_signals.NO_CRIMES,
 }
