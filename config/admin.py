@@ -1,10 +1,11 @@
-"""Users, agents, keys, remembered requests and schedules in the admin."""
+"""Users, agents, keys, remembered requests, the history of governed rows, and schedules in the admin."""
 
 import secrets
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -12,11 +13,14 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django_celery_beat import admin as beat_admin
 from django_celery_beat.models import PeriodicTask
 
-from config import keys
-from config.models import Agent, AgentKey, IdempotentRequest, User
+from config import change_words, history, history_page, keys
+from config.models import Agent, AgentKey, Change, IdempotentRequest, User
 from config.site import CONFIRMED, HouseAdmin, LargeTableAdmin, ReadOnlyAdmin
 
 
@@ -215,6 +219,51 @@ class IdempotentRequestAdmin(LargeTableAdmin[IdempotentRequest]):
     list_filter = ("created_at",)
     search_fields = ("principal__exact", "key__exact")
     search_help_text = "A principal or a key, whole."
+
+
+class TableFilter(admin.SimpleListFilter):
+    """Of which rows: those that the database keeps a history of."""
+
+    title = "rows"
+    parameter_name = "table_name"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the tables with a history, by the names of their rows."""
+        kept = (model._meta for model in apps.get_models() if history.is_kept(model))  # noqa: SLF001 - documented
+        return [(meta.db_table, str(meta.verbose_name_plural)) for meta in kept]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Change]) -> QuerySet[Change]:  # noqa: ARG002
+        """Keep the changes of the rows chosen."""
+        return queryset.filter(table_name=self.value()) if self.value() else queryset
+
+
+@admin.register(Change)
+class ChangeAdmin(LargeTableAdmin[Change]):
+    """What changed in governed rows (pools, policies, proposals): who, when, old, new and why."""
+
+    list_display = ("id", "at", "of", "what", "who", "why", "cause", "request_id")
+    list_filter = (TableFilter, "action", "at")
+    search_fields = ("request_id__exact", "who__exact")
+    search_help_text = "The id of a request (X-Request-ID) or an author, whole."
+
+    @admin.display(description="row")
+    def of(self, change: Change) -> str | SafeString:
+        """Lead to the history of the row."""
+        model = history_page.model_of(change.table_name)
+        name = f"{model._meta.verbose_name if model else change.table_name} {change.key}"  # noqa: SLF001 - documented
+        address = history_page.address(change.table_name, change.key)
+        return format_html('<a href="{}">{}</a>', address, name) if address else name
+
+    @admin.display(description="change")
+    def what(self, change: Change) -> str:
+        """Return what became of the row in words, cut where it is long."""
+        begun = "" if change.action == Change.Action.CHANGED else f"{change.action}: "
+        return Truncator(begun + change_words.sentence(change.changes)).chars(240)
+
+    @admin.display(description="cause")
+    def cause(self, change: Change) -> str:
+        """Return what caused it, where something was named."""
+        return f"{change.cause_kind} {change.cause_id}".strip()
 
 
 admin.site.unregister(PeriodicTask)

@@ -138,7 +138,10 @@ class Change(models.Model):
             ),
             models.CheckConstraint(name="change_action_known", condition=Q(action__in=["added", "changed", "removed"])),
         )
-        indexes = (models.Index(name="change_by_row", fields=["table_name", "key", "-id"]),)
+        indexes = (
+            models.Index(name="change_by_row", fields=["table_name", "key", "-id"]),
+            models.Index(name="change_by_request", fields=["request_id"], condition=~Q(request_id="")),
+        )
         triggers = (*laws.append_only("change"), laws.derived_row("change_only_by_the_database"))
 
     def __str__(self) -> str:

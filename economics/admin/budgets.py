@@ -19,7 +19,7 @@ from config.errors import RefusedError
 from config.site import HouseAdmin, figure
 from economics import envelopes, market, review_words, standings, stops, worth_policy
 from economics.admin import envelope_list, figures, forms, review_tables
-from economics.models import Envelope, ReviewLine
+from economics.models import Envelope, ReviewLine, Revision
 
 _REVISIONS_SHOWN = 10
 _REVIEWS_SHOWN = 8
@@ -208,9 +208,9 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
             '<ul class="rows">{}</ul>', format_html_join("", "<li>{}</li>", ((figures.sentence(r),) for r in rows))
         )
 
-    def changes_of(self, key: str) -> QuerySet[Revision] | None:
-        """Return the revisions of an envelope: its history, which is older than that of other rows."""
-        return Revision.objects.filter(envelope_id=key).order_by("-pk")
+    def changes_of(self, row: Envelope) -> QuerySet[Revision]:
+        """Return the revisions of an envelope, which are its history."""
+        return row.revisions.order_by("-pk")
 
     def has_delete_permission(self, request: HttpRequest, obj: Envelope | None = None) -> bool:  # noqa: ARG002
         """Refuse: an envelope stays; a ceiling of 0 allows nothing."""

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from config import change_words
 from config.site import HouseAdminSite
 from economics import revisions, standings
 from economics.models import Revision
@@ -69,13 +70,4 @@ def sentence(revision: Revision) -> str:
 
 def changed(revision: Revision) -> str:
     """Return what a revision changed, old and new; of a new envelope only what says something."""
-    told = ((name, old, new) for name, (old, new) in revision.changes.items() if old is not None or new)
-    return "; ".join(f"{name.replace('_', ' ')} {_value(old)} → {_value(new)}" for name, old, new in told)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return number(Decimal(str(value)))
-    return str(value) if value else "none"
+    return change_words.sentence(revision.changes)

@@ -21,7 +21,7 @@ from django_celery_beat import models as beat
 
 from auction.models import AuditRun, Bid, Clear, Payout, Pool, Round, Slot, Task
 from config import keys, site
-from config.models import Agent, AgentKey, IdempotentRequest, User
+from config.models import Agent, AgentKey, Change, IdempotentRequest, User
 from economics import admission, envelopes, ledger, mint, rebalancing, revisions, safety, scores, stops, worth_policy
 from economics.models import (
     Account,
@@ -70,7 +70,7 @@ EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
     *(Assessment, BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, SignalSource, Tier),
     WorthPolicy,
 }
-LARGE = {Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
+LARGE = {Change, Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
     *(Alert, Assessment, Counter, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
     *(Revision, Score, Signal, UsageDay),
 }
