@@ -20,6 +20,7 @@ _ENACTED: Final = (
 _PROPOSERS: Final = ("proposer", "decided", "approved", "rejected", "deferred", "expired", *_SUMS)
 _REVIEWERS: Final = ("reviewer", "voted", "approve", "reject", "defer", "carried", *_SUMS)
 _NONE: Final = "-"
+_DIGITS: Final = frozenset("+-0123456789")
 
 
 class Command(BaseCommand):
@@ -120,9 +121,15 @@ def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> s
     cells = [heads, *([_visible(cell) for cell in row] for row in rows)]
     if len(cells) == 1:
         return f"{title}: nothing.\n"
-    widths = [max(len(row[place]) for row in cells) for place in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return "\n".join((f"{title}:", *lines, ""))
+    lines = zip(*(_justified(column) for column in zip(*cells, strict=True)), strict=True)
+    return "\n".join((f"{title}:", *("  ".join(line).rstrip() for line in lines), "", ""))
+
+
+def _justified(column: Sequence[str]) -> list[str]:
+    """Return the cells of a column in one width, numbers to the right."""
+    width = max(map(len, column))
+    is_number = all(cell[:1] in _DIGITS for cell in column[1:])
+    return [cell.rjust(width) if is_number else cell.ljust(width) for cell in column]
 
 
 def _visible(text: str) -> str:
