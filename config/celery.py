@@ -10,7 +10,7 @@ from config import requests
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
-class HouseTask(Task):
+class HouseTask(Task):  # type: ignore[misc] # comes without types
     """A task whose every run has an id, which stands in the records it leaves."""
 
     def __call__(self, *given: Any, **named: Any) -> Any:

@@ -25,7 +25,7 @@ class SignedForm(forms.ModelForm[ModelT]):
 class SignedAdmin(HouseAdmin[ModelT]):
     """A page of rows with a history, for which no rule stands between the form and the row."""
 
-    form = SignedForm
+    form = SignedForm  # type: ignore[assignment] # any model's
 
     def save_model(self, request: HttpRequest, obj: ModelT, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         """Save in the person's name, for the reason given."""
