@@ -8,6 +8,7 @@ from django.db import transaction
 
 from config.errors import RefusedError
 from config.models import Agent, User
+from economics import revisions
 from governance import enactment, errors, evidence, measures, policy, proposals, tally
 from governance.models import Ballot, Elector, Proposal, Vote
 from governance.models.proposals import LONGEST_TEXT
@@ -23,7 +24,7 @@ def submit(proposal_id: int, *, by: proposals.Proposer, now: datetime) -> Propos
     One that is submitted is returned as it is. Refuses a draft that is incomplete, saying all that is missing;
     another's proposal; a quorum larger than the number of those who may vote.
     """
-    with transaction.atomic():
+    with revisions.signed(by.author, now=now):
         proposal = proposals.locked(proposal_id)
         proposals.check_own(proposal, by)
         if proposal.status == Proposal.Status.SUBMITTED:
@@ -97,7 +98,7 @@ def cast(  # noqa: PLR0913 - a vote says this much
     Refuses a vote after the deadline or the close, one of somebody who is no elector, without a reason, of an amount
     outside 1 to what is requested, a deferral to no date ahead within a year, or without what is wanted.
     """
-    with transaction.atomic():
+    with revisions.signed(revisions.Author(voter.get_username()), now=now):
         proposal = proposals.locked(proposal_id)
         ballot = _open_ballot(proposal, now)
         elector = Elector.objects.filter(ballot=ballot, user=voter).first()
@@ -134,7 +135,7 @@ def close(proposal_id: int, *, chair: User, reason: str, now: datetime) -> Propo
     if not reason.strip() or len(reason) > LONGEST_TEXT:
         msg = f"Say why, in 1 to {LONGEST_TEXT:,} characters."
         raise errors.InvalidVoteError(msg, pointer="/reason")
-    with transaction.atomic():
+    with revisions.signed(revisions.Author(chair.get_username(), reason), now=now):
         proposal = proposals.locked(proposal_id)
         ballot = _open_ballot(proposal, now)
         _close(ballot, standing(ballot).as_it_stands, now, by=chair.get_username(), reason=reason)
@@ -146,7 +147,7 @@ def close_due(*, now: datetime) -> int:
     due = Ballot.objects.filter(closed_at=None, closes_at__lte=now).order_by("closes_at", "pk")
     closed = 0
     for proposal_id in due.values_list("proposal_id", flat=True)[:_AT_ONCE]:
-        with transaction.atomic():
+        with revisions.signed(enactment.SENATE, now=now):
             proposals.locked(proposal_id)
             ballot = Ballot.objects.filter(proposal=proposal_id, closed_at=None, closes_at__lte=now).first()
             if ballot is not None:
@@ -163,7 +164,7 @@ def bring_back_due(*, now: datetime) -> int:
     due = Proposal.objects.filter(status=Proposal.Status.DEFERRED, revisit_at__lte=now).order_by("revisit_at", "pk")
     opened = 0
     for proposal_id in due.values_list("pk", flat=True)[:_AT_ONCE]:
-        with transaction.atomic():
+        with revisions.signed(enactment.SENATE, now=now):
             proposal = proposals.locked(proposal_id)
             if proposal.status != Proposal.Status.DEFERRED:
                 continue

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -11,6 +11,8 @@ from config.models import User
 from economics import revisions
 from governance import errors, measures, proposals
 from governance.models import Ballot, Elector, Enactment, Proposal
+
+SENATE: Final = revisions.Author("the Senate")  # who signs what follows by itself
 
 
 def enact(proposal_id: int, *, author: revisions.Author, now: datetime, as_chair: bool = False) -> Proposal:
@@ -60,7 +62,7 @@ def attempt(proposal_id: int, *, now: datetime) -> Proposal:
     """Carry out what was just approved if nothing stands in the way; else put on record what it waits for."""
     try:
         with transaction.atomic():
-            return enact(proposal_id, author=revisions.Author("the Senate"), now=now)
+            return enact(proposal_id, author=SENATE, now=now)
     except RetryableError:  # nobody refused anything: the whole deed is done again
         raise
     except RefusedError as refusal:
@@ -102,13 +104,14 @@ def _carry_out(  # noqa: PLR0913, PLR0917 - who, what, over which base, when and
         if isinstance(refusal, errors.MeasureRefusedError | RetryableError):
             raise
         raise errors.MeasureRefusedError(refusal.detail, refused=refusal.code) from refusal
-    Enactment.objects.create(
-        proposal=proposal,
-        ballot=ballot,
-        granted=ballot.granted,
-        enacted_at=now,
-        enacted_by=author.who,
-        confirmed_because=confirmed_because,
-        before=done.before,
-        after=done.after,
-    )
+    with revisions.signed(signed, now=now):
+        Enactment.objects.create(
+            proposal=proposal,
+            ballot=ballot,
+            granted=ballot.granted,
+            enacted_at=now,
+            enacted_by=author.who,
+            confirmed_because=confirmed_because,
+            before=done.before,
+            after=done.after,
+        )

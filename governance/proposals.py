@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from config.models import Agent, User
-from economics import refusals
+from economics import refusals, revisions
 from governance import errors, evidence, measures
 from governance.models import Ballot, Evidence, Proposal
 from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS
@@ -35,6 +35,11 @@ class Proposer(NamedTuple):
         """The user name, or the agent's id."""
         return self.user.get_username() if self.user else str(self.agent.pk) if self.agent else ""
 
+    @property
+    def author(self) -> revisions.Author:
+        """Who signs what is written in its name."""
+        return revisions.Author(self.name if self.user else f"agent {self.name}")
+
     def owns(self, proposal: Proposal) -> bool:
         """Tell whether the proposal is this one's, also by the name that another program gave it."""
         if self.user is not None:
@@ -52,7 +57,6 @@ class Given(NamedTuple):
     url: str = ""
 
 
-@transaction.atomic
 def file(
     *, by: Proposer, now: datetime, refusal_id: int | None = None, evidence: Sequence[Given] = (), **terms: Any
 ) -> Proposal:
@@ -67,19 +71,20 @@ def file(
     else:
         proposal.proposer_agent = by.name
     _check(proposal, now)
-    proposal.save(force_insert=True)
-    for place, given in enumerate(evidence):
-        try:
-            _attach(proposal, given, by, now)
-        except errors.InvalidEvidenceError as refusal:
-            refusal.pointer = f"/evidence/{place}{refusal.pointer}"
-            raise
+    with revisions.signed(by.author, now=now):
+        proposal.save(force_insert=True)
+        for place, given in enumerate(evidence):
+            try:
+                _attach(proposal, given, by, now)
+            except errors.InvalidEvidenceError as refusal:
+                refusal.pointer = f"/evidence/{place}{refusal.pointer}"
+                raise
     return get(proposal.pk)
 
 
 def amend(proposal_id: int, *, by: Proposer, now: datetime, **changes: Any) -> Proposal:
     """Change a draft's terms; refuses what `file` refuses, another's proposal, and one that is no draft any more."""
-    with transaction.atomic():
+    with revisions.signed(by.author, now=now):
         proposal = locked(proposal_id)
         check_own(proposal, by)
         _in_state(proposal, Proposal.Status.DRAFT)
@@ -95,7 +100,7 @@ def attach(proposal_id: int, *, by: Proposer, now: datetime, given: Given) -> Ev
 
     Refuses evidence of no known form, another's proposal, more than fifty pieces, and a proposal being voted on.
     """
-    with transaction.atomic():
+    with revisions.signed(by.author, now=now):
         proposal = locked(proposal_id)
         check_own(proposal, by)
         _in_state(proposal, Proposal.Status.DRAFT, Proposal.Status.DEFERRED)
@@ -125,7 +130,7 @@ def _attach(proposal: Proposal, given: Given, by: Proposer, now: datetime) -> Ev
 
 def detach(proposal_id: int, evidence_id: int, *, by: Proposer, now: datetime) -> Proposal:
     """Take evidence back from a draft; it stays on record as withdrawn. Twice is the same as once."""
-    with transaction.atomic():
+    with revisions.signed(by.author, now=now):
         proposal = locked(proposal_id)
         check_own(proposal, by)
         _in_state(proposal, Proposal.Status.DRAFT)
@@ -142,7 +147,7 @@ def withdraw(proposal_id: int, *, by: Proposer, now: datetime, reason: str = "")
     Refuses another's proposal, and one that is enacted, rejected or expired.
     """
     _check_text("reason", reason)
-    with transaction.atomic():
+    with revisions.signed(by.author._replace(why=reason), now=now):
         proposal = locked(proposal_id)
         check_own(proposal, by)
         if proposal.status == Proposal.Status.WITHDRAWN:
