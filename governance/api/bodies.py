@@ -21,6 +21,13 @@ class GiveEvidence(fields.Body):
     url = fields.PlainText(max_length=claims.LONGEST_URL, allow_blank=True, default="")
 
 
+class CheckEvidence(GiveEvidence):
+    """A piece of evidence, and the entity it is about."""
+
+    entity_type = fields.PlainText(max_length=64)
+    entity_id = fields.PlainText()
+
+
 class Amend(fields.Body):
     """What to change of a draft; what is not named stays. Amounts in the unit of the line, null takes a value back."""
 

@@ -10,9 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import history
 from config.api import fields, filters, idempotency, views
-from config.models import User
-from governance import ballots, errors, proposals
+from config.models import Change, User
+from governance import ballots, errors, evidence, proposals
 from governance.api import bodies, doing, shown
 from governance.models import Elector, Proposal, Vote
 
@@ -140,6 +141,40 @@ class OneEvidence(doing.Senate):
             return shown.in_full(proposal, now=now)
 
         return idempotency.repeatable(request, deed)
+
+
+class CheckEvidence(doing.Senate):
+    """Look before one gives."""
+
+    scopes = {"POST": doing.READ}
+    rights = {"POST": doing.SEE}
+
+    @extend_schema(request=bodies.CheckEvidence, responses=shown.FoundShown)
+    def post(self, request: Request) -> Response:
+        """Tell what the system itself knows of a claim about an entity. Nothing is written; no key is needed.
+
+        Refuses what is no evidence in form, as giving it would.
+        """
+        asked = fields.checked(bodies.CheckEvidence, request.data)
+        claim = evidence.checked_form(asked["kind"], asked["claim"], note=asked["note"], url=asked["url"])
+        about = (asked["entity_type"], asked["entity_id"], asked["kind"], claim)
+        return Response(shown.FoundShown(evidence.look(*about, now=timezone.now(), url=asked["url"])).data)
+
+
+class Changes(doing.Senate, views.Listed[Change]):
+    """List what changed of a proposal, the newest change first."""
+
+    scopes = {"GET": doing.READ}
+    rights = {"GET": doing.SEE}
+    queryset: QuerySet[Change] = Change.objects.none()
+    serializer_class = shown.ChangeOfProposal
+
+    def get_queryset(self) -> QuerySet[Change]:
+        """Return the history of the proposal that the address names."""
+        proposal_id = int(self.kwargs["proposal_id"])
+        if not proposals.visible_to(self.by).filter(pk=proposal_id).exists():
+            raise errors.UnknownProposalError(proposal_id=proposal_id)
+        return history.of(Proposal, proposal_id)
 
 
 class SubmitProposal(doing.Deed):

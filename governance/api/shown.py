@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from config.api import fields
 from config.errors import RefusedError
-from governance import ballots, enactment, errors, measures, proposals, tally
+from config.models import Change
+from governance import ballots, enactment, errors, evidence, measures, proposals, tally
 from governance.models import Ballot, Enactment, Evidence, Proposal, Vote
 
 _STATUS: Final = Proposal.Status
@@ -123,6 +124,27 @@ class BallotShown(fields.Row[Ballot]):
             self.context["standing"] = ballots.standing(ballot)
         standing: ballots.Standing = self.context["standing"]
         return standing
+
+
+class FoundShown(serializers.Serializer[evidence.Found]):
+    """What the system itself knows of a claim, in words and figures."""
+
+    check_state = serializers.ChoiceField(choices=Evidence.Check.choices, source="state")
+    check_says = serializers.CharField(source="says")
+    check_found = serializers.DictField(source="figures")
+
+
+class ChangeOfProposal(fields.Row[Change]):
+    """What changed of a proposal, as the database wrote it down: each column with its old and new value.
+
+    By whom, when, why, from what cause, and in which request.
+    """
+
+    class Meta:
+        """What is shown."""
+
+        model = Change
+        fields = ("id", "action", "at", "who", "why", "cause_kind", "cause_id", "request_id", "changes")
 
 
 class RowShown(serializers.Serializer[measures.Row]):

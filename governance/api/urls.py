@@ -13,12 +13,14 @@ COLLECTIONS = ("measures", "policy", "proposals")
 
 urlpatterns = [
     re_path(r"^\Z", Index.as_view(names=COLLECTIONS)),
+    re_path(r"^evidence/check/?\Z", proposals.CheckEvidence.as_view()),
     re_path(r"^measures/?\Z", policy.Measures.as_view()),
     re_path(r"^policy/?\Z", policy.Policy.as_view()),
     re_path(r"^policy/versions/?\Z", policy.PolicyVersions.as_view()),
     re_path(r"^proposals/?\Z", proposals.Proposals.as_view()),
     re_path(rf"^proposals/{PROPOSAL}/?\Z", proposals.OneProposal.as_view()),
     re_path(rf"^proposals/{PROPOSAL}/amend/?\Z", proposals.AmendProposal.as_view()),
+    re_path(rf"^proposals/{PROPOSAL}/changes/?\Z", proposals.Changes.as_view()),
     re_path(rf"^proposals/{PROPOSAL}/close/?\Z", votes.CloseVoting.as_view()),
     re_path(rf"^proposals/{PROPOSAL}/confirm/?\Z", votes.ConfirmProposal.as_view()),
     re_path(rf"^proposals/{PROPOSAL}/enact/?\Z", votes.EnactProposal.as_view()),

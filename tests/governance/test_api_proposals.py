@@ -209,6 +209,29 @@ def test_a_proposal_is_taken_back(scout: Caller, submit: bool) -> None:  # noqa:
     assert (late.status_code, problem(late)["code"]) == (409, "proposal_state")
 
 
+def test_what_is_known_of_a_claim_is_told_beforehand(scout: Caller) -> None:
+    body = {"entity_type": "hypothesis", "entity_id": "h1", **senate.PAPERS}
+    answer = scout.post(f"{SENATE}/evidence/check", body, key=None)
+    assert (answer.status_code, answer.json()["check_state"]) == (200, "unknown")
+    assert answer.json()["check_found"]["missing"] == senate.PAPERS["claim"]["pmids"]  # type: ignore[index] # a claim
+    assert Evidence.objects.count() == 0
+    bad = scout.post(f"{SENATE}/evidence/check", {**body, "claim": {"pmids": ["x"]}}, key=None)
+    assert (bad.status_code, problem(bad)["errors"][0]["pointer"]) == (422, "/claim/pmids/0")
+
+
+def test_what_changed_of_it_is_told_by_the_database(scout: Caller) -> None:
+    address = f"{PROPOSALS}/{_filed(scout)['id']}"
+    scout.post(f"{address}/amend", {"requested_tokens": 600})
+    scout.post(f"{address}/submit")
+    told = scout.get(f"{address}/changes").json()["results"]
+    assert [one["action"] for one in told] == ["changed", "changed", "added"]
+    assert told[1]["changes"] == {"requested_tokens": [500, 600]}
+    assert told[0]["changes"]["status"] == ["draft", "submitted"]
+    assert all(one["who"] == "agent scout" and one["request_id"] for one in told)
+    other = callers.caller().get(f"{PROPOSALS}/999999/changes")
+    assert (other.status_code, problem(other)["code"]) == (404, "unknown_proposal")
+
+
 # Pause and ask
 
 
