@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from config import site
+from config import change_words, site
 from economics import entities, review_words, standings
 from governance import chain, follow_up, proposals
 from governance.admin import words
@@ -37,11 +37,12 @@ class Item(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One link of the chain: when, what happened, in whose words, and what it was made of."""
+    """One link of the chain: when, what happened, more of it, in whose words (`text`), and what it was made of."""
 
     kind: str
     at: datetime | None
     title: str | SafeString
+    more: str = ""
     text: str = ""
     items: tuple[Item, ...] = ()
     link: str = ""
@@ -104,7 +105,8 @@ def _facts(means: entities.Means) -> Iterator[tuple[str, str, str]]:
         used = f"{words.number(tokens.settled + tokens.held)} of {_ceiling(tokens)}"
         yield "LLM tokens", used, f"used and held, per {tokens.window_kind}"
     yield "Priority score", words.number(envelope.priority_score), "of 1"
-    asked = f"applied; the market asks for {words.number(envelope.market_signal)}"
+    signal = envelope.market_signal
+    asked = "applied; no market says anything" if signal is None else f"applied; the market asks for {signal:.2f}"
     yield "Market weight", words.number(envelope.market_weight), asked
     if envelope.roi_score is None:
         yield "ROI", words.NONE, "unproven: too few LLM tokens used"
@@ -158,7 +160,7 @@ def _refusal(refusal: Any) -> Step:
     times = f" {refusal.times} times in that minute." if refusal.times > 1 else ""
     title = f"Refused, {refusal.code}: {asked}{of}"
     link = reverse("admin:economics_refusal_change", args=[refusal.pk])
-    return Step("refused", refusal.last_at, title, items=_plain(stood + times), link=link)
+    return Step("refused", refusal.last_at, title, f"{stood}{times}".strip(), link=link)
 
 
 def _change(change: entities.Change, found: chain.Chain[entities.Means]) -> Step:
@@ -168,9 +170,9 @@ def _change(change: entities.Change, found: chain.Chain[entities.Means]) -> Step
     if change.review is not None:
         address = reverse("admin:economics_review_change", args=[change.review.pk])
         because = format_html(' by the <a href="{}">{}</a>', address, change.review)
-    title = format_html("{}{}, {}", revision.who or "somebody", because, _changed(revision.changes))
+    title = format_html("{}{}: {}", revision.who or "somebody", because, change_words.sentence(revision.changes))
     link = reverse("admin:economics_revision_change", args=[revision.pk])
-    return Step("revision", revision.at, title, items=_plain(revision.why), link=link)
+    return Step("revision", revision.at, title, text=revision.why, link=link)
 
 
 def _grant(grant: Any, found: chain.Chain[entities.Means]) -> Step:
@@ -181,20 +183,11 @@ def _grant(grant: Any, found: chain.Chain[entities.Means]) -> Step:
     amount = words.number(grant.amount)
     title = format_html("{} on {}, {}{}", amount, grant.line, lasts, _because(cause) if cause else "")
     link = reverse("admin:economics_grant_change", args=[grant.pk])
-    return Step("granted", grant.created_at, title, items=_plain(grant.reason), link=link)
+    return Step("granted", grant.created_at, title, text=grant.reason, link=link)
 
 
 def _because(cause: Proposal) -> SafeString:
     return format_html(' by <a href="{}">proposal {}</a>', _address(cause), cause.pk)
-
-
-def _changed(changes: Mapping[str, Any]) -> str:
-    told = ((name.replace("_", " "), old, new) for name, (old, new) in changes.items() if old is not None or new)
-    return "; ".join(f"{name} {words.value(old)} → {words.value(new)}" for name, old, new in told)
-
-
-def _plain(text: str) -> tuple[Item, ...]:
-    return (Item("", "", text.strip()),) if text.strip() else ()
 
 
 # A proposal
@@ -223,8 +216,9 @@ def _steps(told: chain.Told) -> Iterator[Step]:
     promise = ""
     if proposal.gain_edges is not None and proposal.gain_by is not None:
         promise = f"Promises {words.number(proposal.gain_edges)} net edges by {proposal.gain_by:%Y-%m-%d}."
-    title = f"{proposal.proposer or 'Somebody'} asked for {words.asked(proposal)}"
-    yield Step("asked", proposal.filed_at, title, proposal.justification, _plain(promise), _address(proposal))
+    title = f"{proposal.proposer or 'Somebody'} asked: {words.asked(proposal)}"
+    text = proposal.justification
+    yield Step("asked", proposal.filed_at, title, promise, text, link=_address(proposal))
     evidence = tuple(_evidence(row) for row in proposal.evidence if isinstance(row, dict))
     if evidence:
         number = "1 piece" if len(evidence) == 1 else f"{len(evidence)} pieces"
@@ -244,7 +238,7 @@ def _evidence(row: Mapping[str, Any]) -> Item:
     return Item(
         str(state),
         f"is-{check}",
-        f"{name[:1].upper()}{name[1:]}: {claim}" if claim else name,
+        f"{name[:1].upper()}{name[1:]}{': ' if claim else ''}{claim}",
         str(row.get("note") or ""),
         str(row.get("found") or ""),
         str(row.get("url") or ""),
@@ -256,7 +250,7 @@ def _voted(proposal: Proposal, ballot: Ballot) -> Iterator[Step]:
     cast = [vote for vote in proposal.votes if vote["ballot"] == ballot.number]
     live = sum(vote["superseded_at"] is None for vote in cast)
     round_ = "Voting opened" if ballot.number == 1 else f"Voting opened again, ballot {ballot.number}"
-    title = f"{round_}: until {words.moment(ballot.closes_at)}, a quorum of {ballot.quorum}"
+    title = f"{round_}: until {_at(ballot.closes_at)}, a quorum of {ballot.quorum}"
     yield Step("voting", ballot.opened_at, title, items=tuple(_vote(proposal, vote) for vote in cast))
     if ballot.closed_at is None:
         yield Step("waits", None, f"Undecided: {live} of the {ballot.quorum} votes that it takes are cast")
@@ -265,7 +259,7 @@ def _voted(proposal: Proposal, ballot: Ballot) -> Iterator[Step]:
         case Ballot.Outcome.APPROVED:
             outcome = f"Approved: {words.amount(proposal, ballot.granted)}"
         case Ballot.Outcome.DEFERRED:
-            outcome = f"Deferred until {words.moment(ballot.revisit_at)}"
+            outcome = f"Deferred until {_at(ballot.revisit_at)}"
         case Ballot.Outcome.EXPIRED:
             outcome = f"Expired: {live} of the {ballot.quorum} votes that it takes were cast"
         case Ballot.Outcome.WITHDRAWN:
@@ -275,20 +269,24 @@ def _voted(proposal: Proposal, ballot: Ballot) -> Iterator[Step]:
     if ballot.closed_by and ballot.outcome != Ballot.Outcome.WITHDRAWN:
         outcome += f", closed by {ballot.closed_by}"
     kind = f"decided is-{ballot.outcome}"
-    yield Step(kind, ballot.closed_at, outcome, items=_plain(ballot.reason))
+    yield Step(kind, ballot.closed_at, outcome, text=ballot.reason)
 
 
 def _vote(proposal: Proposal, vote: Mapping[str, Any]) -> Item:
-    said = [f"{vote['reviewer']}, {words.moment(_moment(vote['at']))}"]
+    said = [vote["reviewer"], _at(_moment(vote["at"]))]
     if vote["amount"] is not None:
         said.append(words.amount(proposal, vote["amount"]))
     if vote["revisit_at"] is not None:
-        said.append(f"until {words.moment(_moment(vote['revisit_at']))}")
+        said.append(f"to come back {_at(_moment(vote['revisit_at']))}")
     if vote["superseded_at"] is not None:
         said.append("superseded by a later vote")
     wanted = f"Wanted: {vote['wanted']}" if vote["wanted"] else ""
     is_past = vote["superseded_at"] is not None
-    return Item(vote["vote"], f"is-{vote['vote']}", ": ".join(said), vote["reason"], wanted, is_past=is_past)
+    return Item(vote["vote"], f"is-{vote['vote']}", " · ".join(said), vote["reason"], wanted, is_past=is_past)
+
+
+def _at(moment: datetime | None) -> str:
+    return words.NONE if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _moment(text: str) -> datetime:
@@ -301,18 +299,25 @@ def _effect(told: chain.Told) -> Iterator[Step]:
     if proposal.waits_because:
         yield Step("waits", None, f"Waits: {proposal.waits_because}")
     if proposal.status == Proposal.Status.WITHDRAWN and not any(one.outcome == "withdrawn" for one in told.ballots):
-        yield Step("decided is-withdrawn", None, f"Withdrawn by {proposal.withdrawn_by}", proposal.withdrawn_because)
+        by = f"Withdrawn by {proposal.withdrawn_by}"
+        yield Step("decided is-withdrawn", None, by, text=proposal.withdrawn_because)
     if enactment is None:
         return
     before, after = enactment.before, enactment.after
-    moved = {name: [before.get(name), new] for name, new in after.items() if before.get(name) != new}
-    confirmed = enactment.confirmed_because and f"Confirmed over a base that had moved: {enactment.confirmed_because}"
-    title = f"Took effect by {enactment.enacted_by}: {_changed(moved) or 'nothing changed'}"
-    yield Step("enacted", enactment.enacted_at, title, items=_plain(confirmed))
+    moved = "; ".join(
+        f"{name.replace('_', ' ')} {words.value(before.get(name))} → {words.value(new)}"
+        for name, new in after.items()
+        if before.get(name) != new
+    )
+    confirmed = "Confirmed over a base that had moved:" if enactment.confirmed_because else ""
+    title = f"Took effect by {enactment.enacted_by}: {moved or 'nothing changed'}"
+    yield Step("enacted", enactment.enacted_at, title, confirmed, enactment.confirmed_because)
     for change in reversed(told.changes):
         revision = change.revision
         link = reverse("admin:economics_revision_change", args=[revision.pk])
-        yield Step("revision", revision.at, f"The envelope changed: {_changed(revision.changes)}", link=link)
+        yield Step(
+            "revision", revision.at, f"The envelope changed: {change_words.sentence(revision.changes)}", link=link
+        )
     if told.followed is not None:
         yield Step("gain", None, _gained(told.followed))
 

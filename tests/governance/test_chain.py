@@ -97,7 +97,7 @@ def test_every_step_is_told_from_the_refused_call_to_the_change_of_the_envelope(
     changed = [name for change in reversed(one.changes) for name in change.revision.changes]
     assert changed == ["token_budget", "granted_at", "granted_by"]
     assert one.followed is not None
-    assert (one.followed.promised, one.followed.realised) == (20, 0)
+    assert (one.followed.promised, one.followed.realised) == (Decimal(20), Decimal(0))
     assert told.answering(refusal.pk) == [proposal]
     last = told.story.changes[0].revision
     assert told.behind(last.cause_kind, last.cause_id) == proposal
@@ -108,7 +108,7 @@ def test_a_grant_names_the_proposal_that_gave_it() -> None:
     proposal = _enacted(senate.draft(of=own, measure="grant", requested_tokens=50))
     told = _chain(own)
     (grant,) = told.story.grants
-    assert (grant.amount, told.behind(grant.cause_kind, grant.cause_id)) == (50, proposal)
+    assert (grant.amount, told.behind(grant.cause_kind, grant.cause_id)) == (Decimal(50), proposal)
 
 
 def test_changes_of_other_causes_name_no_proposal() -> None:
@@ -282,12 +282,12 @@ def test_the_page_tells_the_chain_in_its_order(client: Client) -> None:
     shown = _shown(client, own)
     steps = (
         "Refused, budget_exhausted: scout asked for 5,000 llm_tokens of deep-1",
-        "scout asked for +4,000 LLM tokens a day",
+        "scout asked: +4,000 LLM tokens a day",
         "It finds edges and has run dry.",
         "1 piece of evidence",
-        "New papers (PMIDs): pmids 31452104",
+        "New papers (PMIDs): PMIDs 31452104",
         "a quorum of 2",
-        "r1, 2026-03-02 12:03 UTC: +4,000",
+        "r1 · 2026-03-02 12:03 · +4,000",
         "It earns it.",
         "Approved: +4,000",
         "Took effect by the Senate: base 1,000 → 5,000",
