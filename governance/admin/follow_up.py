@@ -9,12 +9,14 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.site import HouseAdmin, table
 from governance import follow_up
-from governance.admin import rows, words
+from governance.admin import card, words
 from governance.models import Proposal
 
 _SHOWN: Final = 50
@@ -75,26 +77,46 @@ def says(sums: Sequence[follow_up.Sums]) -> str:
 
 def _enacted(found: Sequence[follow_up.Followed]) -> SafeString:
     heads = (
-        *("Proposal", "On", "By", "Granted", "Enacted (UTC)", "Gain by", "Promised", "Realised", "Share", "Promise"),
+        "Proposal",
+        "By",
+        "Promised",
+        "Realised",
+        "Share",
+        "Promise",
+        "Enacted",
+        "Gain by",
         "Shared with",
+        "Granted",
     )
     cells = (
         (
-            rows.to(one.proposal_id),
-            f"{one.entity_type}:{one.entity_id}",
+            _named(one),
             one.proposer,
-            _granted(one),
-            f"{one.enacted_at:%Y-%m-%d %H:%M}",
-            f"{one.gain_by:%Y-%m-%d}",
             _edges(one.promised),
             _edges(one.realised),
             _percent(one.share),
-            {None: "not due", True: "kept", False: "not kept"}[one.is_kept],
+            _kept(one),
+            f"{one.enacted_at:%Y-%m-%d}",
+            f"{one.gain_by:%Y-%m-%d}",
             f"{one.alongside:,}" if one.alongside else words.NONE,
+            _granted(one),
         )
         for one in found
     )
-    return table(heads, cells, words=frozenset({1, 2, 4, 5, 9}))
+    return table(heads, cells, words=frozenset({1, 5, 6, 7, 9}))
+
+
+def _named(one: follow_up.Followed) -> SafeString:
+    """Lead to the proposal, by its number and what it is about."""
+    address = reverse("admin:governance_proposal_change", args=[one.proposal_id])
+    return format_html('<a href="{}">{} {}:{}</a>', address, one.proposal_id, one.entity_type, one.entity_id)
+
+
+def _kept(one: follow_up.Followed) -> SafeString:
+    """Return whether the promise was kept, as a badge in the colours of what a proposal came to."""
+    if one.is_kept is None:
+        return card.badge("not due", "is-draft")
+    return card.badge("kept", "is-enacted") if one.is_kept else card.badge("not kept", "is-rejected")
 
 
 def _granted(one: follow_up.Followed) -> str:
