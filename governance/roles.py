@@ -1,12 +1,11 @@
 """The roles of the house: groups with their rights, made after every migrate."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Q
 
 from config.models import User
 
@@ -38,28 +37,31 @@ _OF_AN_OPERATOR: Final = frozenset(
         *("economics.add_languagemodel", "economics.change_languagemodel", "economics.add_tier"),
         *("economics.change_tier", "economics.add_price", "economics.change_price"),
         *("economics.add_signalsource", "economics.change_signalsource"),
+        *("economics.add_account", "economics.change_reservation", "auction.add_auditrun"),
         *("django_celery_beat.view_periodictask", "django_celery_beat.change_periodictask"),
     }
 )
+_PACKAGES: Final = ("auth", "django_celery_beat")
 _APPS: Final = ("config", "economics", "auction", "governance")
 
 
 def rights() -> Mapping[str, frozenset[str]]:
     """Return the rights of each role, as `app.codename`."""
-    seen = frozenset(
-        f"{app}.{codename}"
-        for app, codename in Permission.objects.filter(
-            content_type__app_label__in=_APPS, codename__startswith="view_"
-        ).values_list("content_type__app_label", "codename")
-    )
+    seen, beside = _views(_APPS), _views(_PACKAGES)
     return {
         REVIEWER: (seen - _UNSEEN) | _OF_A_REVIEWER,
         CHAIR: (seen - _UNSEEN)
         | _OF_A_REVIEWER
         | {"governance.close_proposal", "governance.enact_policy", "governance.add_senatepolicy"},
-        AUDITOR: seen,
+        AUDITOR: seen | beside,  # who does what with which rights and when, too
         OPERATOR: (seen - _UNSEEN) | _OF_AN_OPERATOR,
     }
+
+
+def _views(apps_of: Collection[str]) -> frozenset[str]:
+    """Return the rights to see the rows of these apps."""
+    found = Permission.objects.filter(content_type__app_label__in=apps_of, codename__startswith="view_")
+    return frozenset(f"{app}.{code}" for app, code in found.values_list("content_type__app_label", "codename"))
 
 
 def ensure() -> None:
@@ -67,12 +69,12 @@ def ensure() -> None:
 
     Rights themselves are made after each app's migrations, of some only after this: they are made here first.
     """
-    for app in (*_APPS, "django_celery_beat"):
+    for app in (*_APPS, *_PACKAGES):
         create_permissions(apps.get_app_config(app), verbosity=0)
     known = {
         f"{app}.{codename}": pk
         for pk, app, codename in Permission.objects.filter(
-            Q(content_type__app_label__in=_APPS) | Q(content_type__app_label="django_celery_beat")
+            content_type__app_label__in=(*_APPS, *_PACKAGES)
         ).values_list("pk", "content_type__app_label", "codename")
     }
     for name, granted in rights().items():
