@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import Group
 
 from config.models import Agent, User
-from governance import roles
-from governance.models import Ballot, Elector, Proposal, SenatePolicy, Vote
+from governance import ballots, proposals, roles
+from governance.models import Ballot, Elector, Evidence, Proposal, SenatePolicy, Vote
 from tests import factories
 from tests.factories import NOON
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from economics.models import Envelope
 
 VOTING: Final = timedelta(hours=72)  # as the policy is delivered
@@ -53,8 +51,6 @@ def _person(name: str, role: str) -> User:
         roles.ensure()
     person, is_new = User.objects.get_or_create(username=name, defaults={"is_staff": True})
     if is_new:
-        person.set_password("x")
-        person.save()
         person.groups.add(Group.objects.get(name=role))
     return person
 
@@ -62,7 +58,8 @@ def _person(name: str, role: str) -> User:
 def draft(*, of: Envelope | None = None, by: Agent | User | None = None, **terms: Any) -> Proposal:
     """Return a complete draft: scout asks for 500 LLM tokens a day more, on an envelope of 1,000 if none is given."""
     asker = by or scout()
-    on = of or factories.envelope()
+    on = of or (None if "entity_id" in terms else factories.envelope())
+    entity = {"entity_type": on.entity_type, "entity_id": on.entity_id} if on else {"entity_type": "hypothesis"}
     who: dict[str, Any]
     if isinstance(asker, User):
         who = {"user": asker, "proposer_id": asker.username}
@@ -71,8 +68,7 @@ def draft(*, of: Envelope | None = None, by: Agent | User | None = None, **terms
     proposal = Proposal.objects.create(
         **{
             **who,
-            "entity_type": on.entity_type,
-            "entity_id": on.entity_id,
+            **entity,
             "requested_tokens": 500,
             "justification": "It finds edges and has run dry.",
             "gain_edges": Decimal(20),
@@ -92,6 +88,58 @@ def submitted(*, quorum: int = 2, at: datetime = NOON, **terms: Any) -> Proposal
     open_ballot(proposal, quorum=quorum, at=at)
     proposal.refresh_from_db()
     return proposal
+
+
+def put(*, at: datetime = NOON, by: Agent | User | None = None, **terms: Any) -> Proposal:
+    """Return a draft of these terms that the rule itself has put before all reviewers there are."""
+    asker = by or scout()
+    return ballots.submit(draft(by=asker, **terms).pk, by=proposer(asker), now=at)
+
+
+def proposer(asker: Agent | User) -> proposals.Proposer:
+    """Return who proposes as the rules know it."""
+    return proposals.Proposer(user=asker) if isinstance(asker, User) else proposals.Proposer(agent=asker)
+
+
+def cast(
+    proposal: Proposal, voter: User, choice: str = "approve", amount: int | None = None, *, at: datetime = NOON
+) -> Proposal:
+    """Cast a vote by the rule: an approval is of all that is asked for, a deferral is for a week."""
+    deferral: dict[str, Any] = {}
+    if choice == Vote.Choice.DEFER:
+        deferral = {"revisit_at": at + timedelta(days=7), "wanted": "a second replication"}
+    return ballots.cast(
+        proposal.pk, voter=voter, choice=choice, amount=amount, reason="as I see it", now=at, **deferral
+    )
+
+
+def is_told(proposal: Proposal) -> bool:
+    """Tell whether a proposal's `votes` and `evidence` say what their rows say, no more and no less."""
+    proposal.refresh_from_db()
+    votes = [
+        {
+            "id": row.pk,
+            "ballot": row.ballot.number,
+            "reviewer": row.voter_name,
+            "vote": row.choice,
+            "amount": row.amount,
+            "reason": row.reason,
+            "wanted": row.wanted,
+            "at": row.cast_at,
+            "revisit_at": row.revisit_at,
+            "superseded_at": row.superseded_at,
+        }
+        for row in Vote.objects.filter(ballot__proposal=proposal).select_related("ballot").order_by("pk")
+    ]
+    times = ("at", "revisit_at", "superseded_at")
+    told = [
+        {**vote, **{name: vote[name] and datetime.fromisoformat(vote[name]) for name in times}}
+        for vote in proposal.votes
+    ]
+    rows = Evidence.objects.filter(proposal=proposal, withdrawn_at=None).order_by("pk")
+    evidence = [(row.pk, row.kind, row.claim, row.note, row.url, row.check_state, row.check_says) for row in rows]
+    names = ("id", "kind", "claim", "note", "url", "check", "found")
+    return told == votes and [tuple(one[name] for name in names) for one in proposal.evidence] == evidence
 
 
 def open_ballot(

@@ -135,7 +135,7 @@ _LARGE: Final = st.one_of(
 @given(votes=st.lists(_LARGE, max_size=12), quorum=st.integers(1, 6), data=st.data(), is_over=st.booleans())
 def test_the_order_of_votes_does_not_matter(votes: list[Vote], quorum: int, data: Any, is_over: bool) -> None:  # noqa: FBT001 - drawn
     shuffled = data.draw(st.permutations(votes))
-    terms = {"requested": 10**12, "quorum": quorum, "electors": 12, "over": is_over}
+    terms: dict[str, Any] = {"requested": 10**12, "quorum": quorum, "electors": 12, "over": is_over}
     assert tally.tally(shuffled, **terms) == tally.tally(votes, **terms)
 
 
@@ -183,12 +183,12 @@ def test_who_approves_more_never_lowers_the_grant(votes: list[Vote], data: Any, 
 
 # Early verdicts, by trying out all that may come
 
-_EVERY_VOTE: Final = (None, *map(approve, range(1, _MOST + 1)), REJECT, *map(defer, (MARCH, APRIL, MAY)))
+_EVERY_VOTE: Final = (*map(approve, range(1, _MOST + 1)), REJECT, *map(defer, (MARCH, APRIL, MAY)))
 
 
 def _completions(votes: Iterable[Vote], silent: int) -> Iterator[list[Vote]]:
     """Yield all ways in which voting may end: each of the silent votes, or stays silent."""
-    for coming in itertools.combinations_with_replacement(_EVERY_VOTE, silent):
+    for coming in itertools.combinations_with_replacement((None, *_EVERY_VOTE), silent):
         yield [*votes, *(vote for vote in coming if vote is not None)]
 
 
@@ -206,7 +206,7 @@ def test_an_early_verdict_is_there_exactly_when_nothing_can_change_it(
 def test_an_early_verdict_is_that_of_the_votes_that_are_there() -> None:
     """Whoever closes a ballot early, the votes cast give the same outcome: the database can check it."""
     for size, silent, quorum in itertools.product(range(5), range(4), range(1, 4)):
-        for votes in itertools.combinations_with_replacement(_EVERY_VOTE[1:], size):
+        for votes in itertools.combinations_with_replacement(_EVERY_VOTE, size):
             verdict = early(*votes, electors=size + silent, requested=_MOST, quorum=quorum)
             assert verdict in {None, over(*votes, requested=_MOST, quorum=quorum)}
 
