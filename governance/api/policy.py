@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from config.api import fields, idempotency, views
 from economics import revisions
-from governance import claims, measures, policy
+from governance import claims, measures, policy, setting_measures
 from governance.api import bodies, doing
 from governance.models import Proposal, SenatePolicy
 
@@ -131,9 +131,9 @@ class Measures(views.Reviewed):
 def _measure(measure: Proposal.Measure) -> dict[str, object]:
     terms: dict[str, tuple[str, ...]] = {}
     if measure == Proposal.Measure.POOL:
-        terms = {"any pool": measures.POOL_SETTINGS}
+        terms = {"any pool": setting_measures.POOL_SETTINGS}
     if measure == Proposal.Measure.POLICY:
-        terms = {name: rules.TERMS for name, rules in measures.POLICIES.items()}
+        terms = {name: rules.TERMS for name, rules in setting_measures.POLICIES.items()}
     return {
         "measure": measure.value,
         "what": measure.label,

@@ -1,7 +1,8 @@
 """The rows of the Senate."""
 
 from governance.models.ballots import Ballot, Elector, Enactment, Vote
+from governance.models.evidence import Evidence
 from governance.models.policy import SenatePolicy
-from governance.models.proposals import Evidence, Proposal
+from governance.models.proposals import Proposal
 
 __all__ = ["Ballot", "Elector", "Enactment", "Evidence", "Proposal", "SenatePolicy", "Vote"]

@@ -1,0 +1,95 @@
+"""Measures on settings: those of a pool, and the terms of a policy."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from auction import pools
+from config.errors import RefusedError
+from economics import revisions, worth_policy
+from governance import errors, measuring, policy
+from governance.models import Proposal
+
+POOL_SETTINGS: Final = ("pricing_rule", "reserve_tokens")
+POLICIES: Final[Mapping[str, Any]] = {"worth": worth_policy, "senate": policy}
+
+
+class _Settings:
+    """Give a pool or a policy other settings, those that `terms` name."""
+
+    def check(self, proposal: Proposal) -> None:
+        """Refuse what it could never do."""
+        if proposal.requested_tokens:
+            measuring.invalid("A pool or a policy takes terms, and no amount.", "/requested_tokens")
+        self._changed(proposal)
+
+    def _changed(self, proposal: Proposal) -> dict[str, Any]:
+        """Return the new settings as the pool or policy takes them, or refuse them."""
+        raise NotImplementedError
+
+    def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
+        """Return what stands, of what would change."""
+        raise NotImplementedError
+
+    def after(self, proposal: Proposal, base: measuring.Base, granted: int) -> measuring.Base:
+        """Return what would stand."""
+        del base, granted
+        return {name: measuring.plain(value) for name, value in self._changed(proposal).items()}
+
+
+class ChangePool(_Settings):
+    """Change a pool's reserve or pricing rule."""
+
+    def _changed(self, proposal: Proposal) -> dict[str, Any]:
+        if proposal.entity_type != "pool":
+            measuring.invalid("A pool is named by the type pool and its name as id.", "/entity_type")
+        try:
+            pool = pools.get(proposal.entity_id)
+        except RefusedError as error:
+            raise errors.InvalidProposalError(error.detail, pointer="/entity_id") from error
+        for name, value in proposal.terms.items():
+            if name not in POOL_SETTINGS:
+                measuring.invalid(f"Of a pool the Senate changes {' and '.join(POOL_SETTINGS)}.", f"/terms/{name}")
+            if name == "pricing_rule" and value not in pool.Rule.values:
+                measuring.invalid(f"A pricing rule is one of {', '.join(pool.Rule.values)}.", "/terms/pricing_rule")
+            if name == "reserve_tokens" and (type(value) is not int or not 0 <= value <= measuring.MOST):
+                measuring.invalid("A reserve is a whole number of wallet tokens, 0 to 10^15.", "/terms/reserve_tokens")
+        return dict(proposal.terms)
+
+    def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
+        """Return what stands, of what would change."""
+        del at
+        pool = pools.get(proposal.entity_id)
+        return {name: getattr(pool, name) for name in sorted(proposal.terms)}
+
+    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
+        """Do it."""
+        del granted
+        with revisions.signed(author, now=now):
+            pools.configure(proposal.entity_id, **self._changed(proposal))
+
+
+class ChangePolicy(_Settings):
+    """Change the policy of worth (score weights, market, ROI, reviews) or that of the Senate."""
+
+    def _changed(self, proposal: Proposal) -> dict[str, Any]:
+        rules = POLICIES.get(proposal.entity_id)
+        if proposal.entity_type != "policy" or rules is None:
+            measuring.invalid(f"A policy is named by the type policy and the id {' or '.join(POLICIES)}.", "/entity_id")
+        try:
+            version = rules.varied(rules.get(), proposal.terms)
+            rules.check(version)
+        except RefusedError as error:
+            raise errors.InvalidProposalError(error.detail, pointer=f"/terms{error.pointer.rstrip('/')}") from error
+        return {name: getattr(version, name) for name in proposal.terms}
+
+    def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
+        """Return what stands, of what would change."""
+        del at
+        version = POLICIES[proposal.entity_id].get()
+        return {name: measuring.plain(getattr(version, name)) for name in sorted(proposal.terms)}
+
+    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
+        """Do it."""
+        del granted
+        POLICIES[proposal.entity_id].change(author=author, now=now, **self._changed(proposal))
