@@ -66,6 +66,10 @@ class Exact(serializers.DecimalField):
 class PlainNumber(Exact):
     """A number as JSON number or plain decimal text; never a float, so it is kept exactly as it was written."""
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Take null for nothing where that is allowed, but not an empty text."""
+        return serializers.Field.validate_empty_values(self, data)
+
     def to_internal_value(self, data: Any) -> Decimal:
         """Take integers, decimals and plain decimal text."""
         if type(data) not in (int, Decimal) and not (isinstance(data, str) and _PLAIN_NUMBER.fullmatch(data)):

@@ -8,8 +8,11 @@ from governance.models import Evidence, Proposal, Vote
 from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS
 
 MOST_EVIDENCE: Final = 50
-CLASSES: Final = ("llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls")
-WINDOWS: Final = ("day", "week", "month", "lifetime")
+# With the titles that they have in the books, so that the description of the API names each of them once.
+CLASSES: Final = [
+    (name, name.replace("_", " ").title()) for name in ("llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls")
+]
+WINDOWS: Final = [(name, name.title()) for name in ("day", "week", "month", "lifetime")]
 
 
 class GiveEvidence(fields.Body):
@@ -53,7 +56,6 @@ class FileProposal(Amend):
 
     entity_type = fields.PlainText(max_length=64)
     entity_id = fields.PlainText()
-    refusal_id = fields.WholeNumber(min_value=0, required=False, help_text="The refused reservation it answers.")
     evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)
     submit = fields.Flag(default=False)
 

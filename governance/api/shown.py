@@ -73,7 +73,7 @@ class VoteShown(fields.Row[Vote]):
 class VerdictShown(serializers.Serializer[tally.Verdict]):
     """An outcome, with what it grants or when the proposal comes back."""
 
-    outcome = serializers.ChoiceField(choices=[str(one) for one in tally.Outcome])
+    outcome = serializers.ChoiceField(choices=Ballot.Outcome.choices)
     granted = serializers.IntegerField()
     revisit_at = serializers.DateTimeField(allow_null=True)
 

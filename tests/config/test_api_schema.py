@@ -14,7 +14,7 @@ from django.test import Client
 from drf_spectacular.validation import validate_schema
 
 from tests import callers
-from tests.callers import BOOKS, MARKET
+from tests.callers import BOOKS, MARKET, SENATE
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def _operations(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]
 
 def test_the_description_is_valid_openapi_without_a_warning(schema: dict[str, Any]) -> None:
     validate_schema(schema)  # type: ignore[no-untyped-call] # it has no types
-    assert len(_operations(schema)) == 78
+    assert len(_operations(schema)) == 100
     names = [called["operationId"] for _path, _method, called in _operations(schema)]
     assert len(set(names)) == len(names)
 
@@ -65,6 +65,9 @@ def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -
         *(f"{BOOKS}/{name}/" for name in ("outcomes", "outcomes/{outcome_id}/correct")),
         *(f"{BOOKS}/{name}/" for name in ("scores", "observations", "signals")),
         *(f"{BOOKS}/reviews/{name}" for name in ("", "{review_id}/apply/", "{review_id}/discard/")),
+        *(f"{SENATE}/{name}/" for name in ("policy", "proposals", "refusals/{refusal_id}/ask")),
+        *(f"{SENATE}/proposals/{{proposal_id}}/{name}/" for name in ("amend", "evidence", "submit", "withdraw")),
+        *(f"{SENATE}/proposals/{{proposal_id}}/{name}/" for name in ("close", "confirm", "enact", "votes")),
     }
 
 
@@ -120,7 +123,7 @@ def test_the_health_page_asks_the_database(path: str, monkeypatch: pytest.Monkey
     assert (dead.status_code, json.loads(dead.content)) == (503, {"status": "database_unavailable"})
 
 
-@pytest.mark.parametrize("address", ["/api/", "/api/compute-auction/", "/api/economics/"])
+@pytest.mark.parametrize("address", ["/api/", "/api/compute-auction/", "/api/economics/", "/api/governance/"])
 def test_every_address_an_index_names_is_there(client: Client, address: str) -> None:
     named = client.get(address).json()
     assert named
