@@ -177,7 +177,7 @@ def papers(entity_type: str, entity_id: str, pmids: Collection[str]) -> dict[str
     An observation names its paper as 123, PMID:123 or in a spelling between.
     """
     pairs = [(spelling.format(pmid), pmid) for pmid in pmids for spelling in _SPELLINGS]
-    terms = {
+    terms: dict[str, Any] = {
         "entity_type": entity_type,
         "entity_id": entity_id,
         "spelled": [spelled for spelled, _pmid in pairs],

@@ -159,7 +159,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
 }
 
 
-def checked(kind: str, claim: object, *, note: object = "", url: object = "") -> dict[str, Any]:
+def checked(kind: object, claim: object, *, note: object = "", url: object = "") -> dict[str, Any]:
     """Return a claim as it is kept (see `kept`), having looked at what goes with it.
 
     Refuses besides an address that is not of the web, a result without one, and a note that says nothing. The pointer
@@ -167,14 +167,14 @@ def checked(kind: str, claim: object, *, note: object = "", url: object = "") ->
     """
     found = kept(kind, claim)
     words, address = _note(note), _url(url)
-    if SHAPES[kind].url_needed and not address:
+    if SHAPES[str(kind)].url_needed and not address:
         refuse("Say where the result can be read.", "/url")
     if kind == _NOTE and not words.strip() and not address:
         refuse("A note says something, or where it can be read.", "/note")
     return found
 
 
-def kept(kind: str, claim: object) -> dict[str, Any]:
+def kept(kind: object, claim: object) -> dict[str, Any]:
     """Return a claim as it is kept: exact numbers as plain text, PMIDs as text, what is not said left out.
 
     Null is the same as not given. Refuses an unknown kind, parts that are missing, unknown or not what they should

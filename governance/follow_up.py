@@ -177,7 +177,7 @@ def by_proposer(*, at: datetime, since: datetime | None = None, entity_type: str
     One that is voted on again after a deferral, or was withdrawn after approval, is decided and in no other column.
     """
     rows = _rows(_BY_PROPOSER, {"at": at, "since": since, "entity_type": entity_type})
-    return [OfProposer(*row[:7], Sums(*row[7:])) for row in rows]
+    return [OfProposer._make((*row[:7], Sums._make(row[7:]))) for row in rows]
 
 
 def by_reviewer(*, at: datetime, since: datetime | None = None, entity_type: str = "") -> list[OfReviewer]:
@@ -187,14 +187,15 @@ def by_reviewer(*, at: datetime, since: datetime | None = None, entity_type: str
     enacted, all of them to each approver. In one statement.
     """
     rows = _rows(_BY_REVIEWER, {"at": at, "since": since, "entity_type": entity_type})
-    return [OfReviewer(*row[:6], Sums(*row[6:])) for row in rows]
+    return [OfReviewer._make((*row[:6], Sums._make(row[6:]))) for row in rows]
 
 
 def _followed(statement: str, terms: dict[str, Any]) -> list[Followed]:
-    return [Followed(*row) for row in _rows(statement, terms)]
+    return [Followed._make(row) for row in _rows(statement, terms)]
 
 
 def _rows(statement: str, terms: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, terms)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

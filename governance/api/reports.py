@@ -53,7 +53,7 @@ def _share() -> fields.Exact:
     return fields.Exact(max_digits=40, decimal_places=4, allow_null=True, help_text=said)
 
 
-class FollowedShown(serializers.Serializer[follow_up.Followed]):
+class FollowedShown(serializers.Serializer[Any]):
     """An enacted proposal: net edges promised by `gain_by`, and those its entity gained from enactment until then.
 
     Realised is what the entity gained, not what the proposal caused: `alongside` counts the other enacted proposals
@@ -78,7 +78,7 @@ class FollowedShown(serializers.Serializer[follow_up.Followed]):
     alongside = serializers.IntegerField()
 
 
-class SumsShown(serializers.Serializer[follow_up.Sums]):
+class SumsShown(serializers.Serializer[Any]):
     """What the promises of enacted proposals came to; `open_…` of those whose day has not come."""
 
     enacted = serializers.IntegerField()
@@ -91,7 +91,7 @@ class SumsShown(serializers.Serializer[follow_up.Sums]):
     open_realised = _edges()
 
 
-class ProposerShown(serializers.Serializer[follow_up.OfProposer]):
+class ProposerShown(serializers.Serializer[Any]):
     """What was decided of somebody's proposals, by where they stand now, and what the promises came to."""
 
     proposer = serializers.CharField()
@@ -104,7 +104,7 @@ class ProposerShown(serializers.Serializer[follow_up.OfProposer]):
     sums = SumsShown()
 
 
-class ReviewerShown(serializers.Serializer[follow_up.OfReviewer]):
+class ReviewerShown(serializers.Serializer[Any]):
     """How a reviewer voted in ballots that ended, and what became of what he or she helped to approve."""
 
     reviewer = serializers.CharField()
