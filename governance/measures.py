@@ -99,14 +99,15 @@ def base(proposal: Proposal, *, at: datetime) -> measuring.Base:
     return _MEASURES[proposal.measure].base(proposal, at)
 
 
-def preview(proposal: Proposal, granted: int, *, at: datetime) -> list[Row]:
+def preview(proposal: Proposal, granted: int, *, at: datetime, stands: measuring.Base | None = None) -> list[Row]:
     """Return what would change if so much were enacted now, by the code that enacts it.
 
-    Refuses what could not be enacted as things stand (MeasureRefusedError).
+    `stands` is the base where the caller has read it already. Refuses what could not be enacted as things stand
+    (MeasureRefusedError).
     """
-    stands = base(proposal, at=at)
-    would = _MEASURES[proposal.measure].after(proposal, stands, granted)
-    return [Row(_title(proposal, name), stands.get(name), value) for name, value in would.items() if name != "window"]
+    stood = base(proposal, at=at) if stands is None else stands
+    would = _MEASURES[proposal.measure].after(proposal, stood, granted)
+    return [Row(_title(proposal, name), stood.get(name), value) for name, value in would.items() if name != "window"]
 
 
 def apply(proposal: Proposal, granted: int, *, author: revisions.Author, now: datetime) -> Done:
