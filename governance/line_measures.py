@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from economics import catalog, envelopes, revisions, standings
 from economics import errors as books
@@ -54,19 +54,16 @@ class ChangeLine:
         stood = self.base(proposal, now)
         base = Decimal(self.after(proposal, stood, granted)["base"])
         whole = proposal.resource_type in {"llm_tokens", "api_calls"}
-        value = int(base) if whole else base
-        column = _COLUMNS[proposal.resource_type]
+        ceiling: dict[str, Any] = {_COLUMNS[proposal.resource_type]: int(base) if whole else base}
         if stood["envelope"] is None:
             kind = proposal.window_kind or _OPENS_WITH
-            terms = {"window_kind": kind, column: value}
-            envelopes.open_envelope(
-                proposal.entity_type, proposal.entity_id, author=author, now=now, granted=True, **terms
-            )
+            named = (proposal.entity_type, proposal.entity_id)
+            envelopes.open_envelope(*named, author=author, now=now, granted=True, window_kind=kind, **ceiling)
             return
         envelope = envelopes.get(proposal.entity_type, proposal.entity_id)
         kind = proposal.window_kind or envelope.window_kind
         if not proposal.qualifier and kind == envelope.window_kind:
-            envelopes.change(envelope.pk, author=author, now=now, **{column: value})
+            envelopes.change(envelope.pk, author=author, now=now, **ceiling)
         else:
             envelopes.set_line(
                 envelope.pk,

@@ -182,13 +182,13 @@ def ask_after(
     before = Proposal.objects.filter(refusal_id=refusal_id, user=by.user, agent=by.agent).exclude(status__in=done)
     if (found := before.order_by("-pk").first()) is not None:
         return found
-    entity = {"entity_type": refused.entity_type, "entity_id": refused.entity_id}
+    entity: dict[str, Any] = {"entity_type": refused.entity_type, "entity_id": refused.entity_id}
     if refused.code == "envelope_frozen":
         return file(by=by, now=now, refusal_id=refusal_id, **entity, measure=Proposal.Measure.UNFREEZE, **more)
     if refused.lacks is None:
         msg = f"No ceiling of this entity cures {refused.code}."
         raise errors.InvalidProposalError(msg, pointer="/refusal_id", refused=refused.code)
-    line = {name: getattr(refused, name) for name in ("resource_type", "qualifier", "window_kind")}
+    line: dict[str, Any] = {name: getattr(refused, name) for name in ("resource_type", "qualifier", "window_kind")}
     amount = refused.lacks if requested_tokens is None else requested_tokens
     return file(by=by, now=now, refusal_id=refusal_id, **entity, **line, requested_tokens=amount, **more)
 

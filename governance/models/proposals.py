@@ -100,7 +100,9 @@ class Proposal(models.Model):
     )
     requested_tokens = models.BigIntegerField(default=0, db_default=0, help_text="Change of the line, in its unit.")
     requested_amount = models.GeneratedField(
-        expression=F("requested_tokens"), output_field=models.BigIntegerField(), db_persist=True
+        expression=F("requested_tokens"),  # type: ignore[arg-type]  # an F is an expression to Django
+        output_field=models.BigIntegerField(),
+        db_persist=True,
     )
     lasts_from = models.DateTimeField(null=True, blank=True, help_text="First window of a grant; empty: at once.")
     lasts_until = models.DateTimeField(null=True, blank=True, help_text="Last window of a grant; empty: the first.")

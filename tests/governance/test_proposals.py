@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from economics import admission, envelopes
-from economics.models import Refusal
+from economics.models import Envelope, LanguageModel, Refusal
 from governance import ballots, errors, proposals
 from governance.models import Ballot, Evidence, Proposal
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
 from tests.governance import senate
-
-if TYPE_CHECKING:
-    from economics.models import Envelope
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +62,7 @@ def test_all_that_is_missing_is_said_at_once() -> None:
     senate.reviewers(2)
     with refused(errors.IncompleteProposalError) as refusal:
         ballots.submit(draft.pk, by=_scout(), now=NOON)
-    assert [one.code for one in refusal.value.missing] == [one.code for one in found]
+    assert refusal.value.figures["missing"] == [one.code for one in found]
     assert proposals.get(draft.pk).status == "draft"
 
 
@@ -208,7 +205,7 @@ def test_what_another_program_wrote_by_the_agents_name_is_the_agents() -> None:
 def test_a_draft_is_amended_and_its_evidence_taken_back() -> None:
     draft = _complete()
     changed = proposals.amend(draft.pk, by=_scout(), now=after(1), requested_tokens=700, gain_edges=Decimal(30))
-    assert (changed.requested_tokens, changed.requested_amount, changed.gain_edges) == (700, 700, 30)
+    assert (changed.requested_tokens, changed.requested_amount, changed.gain_edges) == (700, 700, Decimal(30))
     (piece,) = Evidence.objects.all()
     for _twice in range(2):
         assert proposals.detach(draft.pk, piece.pk, by=_scout(), now=after(2)).evidence == []
@@ -258,7 +255,7 @@ def test_withdrawing_ends_the_vote_and_is_done_once() -> None:
 
 
 def _refusal(of: Envelope, tokens: int, **terms: Any) -> Refusal:
-    if not factories.LanguageModel.objects.exists():
+    if not LanguageModel.objects.exists():
         factories.model()
     got = admission.reserve(factories.ask(of, tokens, **terms), agent_id=senate.scout().pk, now=NOON)
     assert isinstance(got, Exception), got
@@ -294,7 +291,7 @@ def test_the_line_that_refused_is_the_one_asked_for() -> None:
 
 
 def test_no_envelope_is_asked_for_as_a_whole() -> None:
-    nobody = factories.Envelope(entity_type="hypothesis", entity_id="new")
+    nobody = Envelope(entity_type="hypothesis", entity_id="new")
     asked = proposals.ask_after(_refusal(nobody, 350).pk, by=_scout(), now=NOON)
     assert (asked.entity_id, asked.requested_tokens, asked.qualifier) == ("new", 350, "")
 

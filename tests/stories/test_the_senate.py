@@ -337,5 +337,5 @@ def test_a_frozen_entity_asks_to_be_unfrozen() -> None:
     stops.freeze([own.pk], author=REVIEWER, now=NOON)
     got = admission.reserve(factories.ask(own, 10), agent_id=worker.pk, now=NOON)
     assert isinstance(got, books.EnvelopeFrozenError)
-    asked = proposals.ask_after(got.figures["refusal_id"], by=proposals.Proposer(agent=worker), now=after(1))
+    asked = proposals.ask_after(Refusal.objects.get().pk, by=proposals.Proposer(agent=worker), now=after(1))
     assert (asked.measure, asked.requested_tokens) == ("unfreeze", 0)
