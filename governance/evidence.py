@@ -72,7 +72,10 @@ def look(  # noqa: PLR0913 - a claim has this many parts
 
 @transaction.atomic
 def check(proposal_id: int, *, now: datetime) -> None:
-    """Look at all evidence of a proposal that was not taken back, and write down what was found, and when."""
+    """Look at all evidence of a proposal that was not taken back, and write down what was found, and when.
+
+    Whoever calls it holds the proposal (`proposals.locked`), whose list of evidence follows these rows.
+    """
     rows = list(
         Evidence.objects.filter(proposal=proposal_id, withdrawn_at=None)
         .select_related("proposal")

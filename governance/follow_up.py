@@ -35,10 +35,13 @@ _NAMED: Final = f"SELECT {_COLUMNS} FROM ({_FOLLOWED.format(which='p.id = ANY(%(
 _SINCE: Final = """
 (%(since)s::timestamptz IS NULL OR {moment} >= %(since)s) AND %(entity_type)s IN ('', p.entity_type)
 """
-_NEWEST: Final = f"""
-SELECT {_COLUMNS} FROM ({_FOLLOWED.format(which=_SINCE.format(moment="p.decided_at"))}) AS f
- ORDER BY starts DESC, id DESC LIMIT %(limit)s
+_LAST: Final = f"""
+p.id = ANY(ARRAY(
+    SELECT p.id FROM allocation_proposals p
+     WHERE p.status = 'enacted' AND p.enacted_at <= %(at)s AND {_SINCE.format(moment="p.decided_at")}
+     ORDER BY p.enacted_at DESC, p.id DESC LIMIT %(limit)s))
 """  # noqa: S608
+_NEWEST: Final = f"SELECT {_COLUMNS} FROM ({_FOLLOWED.format(which=_LAST)}) AS f ORDER BY starts DESC, id DESC"  # noqa: S608
 
 # What promises came to: of those due, then of those that are not.
 _SUMS: Final = """
