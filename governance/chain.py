@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from django.db.models import Count, Prefetch, Q, Subquery
+from django.db.models import Count, Prefetch, Subquery
 
 from economics import entities
 from economics import errors as books
@@ -87,8 +87,9 @@ def _joined(story: TellingT, by: proposals.Proposer, more: Iterable[Prefetch[Any
     own = seen.filter(**entity)
     number = own.order_by().values("entity_id").annotate(number=Count("pk")).values("number")
     newest = own.order_by("-pk").values("pk")[:LAST]
+    named_by = (seen.filter(pk__in=keys).values("pk"), seen.filter(refusal__in=refusals).values("pk"))
     rows = (
-        seen.filter(Q(pk__in=newest) | Q(pk__in=keys) | Q(refusal__in=refusals))
+        Proposal.objects.filter(pk__in=newest.union(*named_by))  # each part by its own index
         .select_related("enactment", "refusal__line")
         .prefetch_related(*more)
         .annotate(of_entity=Subquery(number))

@@ -309,6 +309,14 @@ def test_the_page_says_so_when_there_is_nothing(client: Client) -> None:
     assert "This entity has no envelope" in _shown(client, nothing)
 
 
+def test_pools_and_policies_have_a_chain_and_no_envelope(client: Client) -> None:
+    reviewers.root(client)
+    pool = Envelope(entity_type="pool", entity_id="main")
+    senate.draft(of=pool, measure="pool", requested_tokens=0, terms={"reserve_tokens": 7})
+    shown = _shown(client, pool)
+    assert ("set reserve tokens 7" in shown, "no envelope" in shown, "exact=pool" in shown) == (True, False, False)
+
+
 def test_texts_are_shown_inert(client: Client) -> None:
     reviewers.root(client)
     own = factories.envelope("<b>h</b>")
