@@ -100,6 +100,7 @@ class ChangeShown(serializers.Serializer[entities.Change]):
     at = serializers.DateTimeField(source="revision.at")
     who = serializers.CharField(source="revision.who")
     why = serializers.CharField(source="revision.why")
+    request_id = serializers.CharField(source="revision.request_id", help_text="Empty: it was part of no request.")
     changes = serializers.DictField(source="revision.changes")
     cause = serializers.SerializerMethodField()
 

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from config import requests
 from economics import admission, entities, envelopes, returns, reviews, safety, scores, stops, worth_policy
 from economics.models import Envelope, Observation, Outcome, Reservation, Signal, SignalSource
 from tests import callers, factories, reviewers
@@ -217,12 +218,14 @@ def test_a_long_story_takes_as_many_queries_as_a_short_one() -> None:
 
 def test_agents_and_people_read_the_story() -> None:
     own = factories.envelope("a/b")
-    envelopes.change(own.pk, author=REVIEWER, now=NOON, token_budget=7)
+    with requests.known_as("r-1"):
+        envelopes.change(own.pk, author=REVIEWER, now=NOON, token_budget=7)
     path = f"{BOOKS}/entities/hypothesis/a/b"
     shown = callers.caller().get(path).json()
     assert (shown["envelope"]["token_budget"], shown["envelope"]["lines"][0]["limit"]) == (7, "7")
     assert shown["revisions"][0]["changes"] == {"token_budget": [1_000, 7]}
     assert (shown["revisions"][0]["cause"], shown["score"], shown["fleet_paused"]) == (None, None, None)
+    assert (shown["revisions"][0]["who"], shown["revisions"][0]["request_id"]) == ("ada", "r-1")
     person = Client()
     reviewers.staff(person, "economics.view_envelope")
     assert person.get(path).status_code == 200
