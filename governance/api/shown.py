@@ -9,7 +9,7 @@ from rest_framework import serializers
 from config.api import fields
 from config.errors import RefusedError
 from config.models import Change
-from governance import ballots, enactment, errors, evidence, measures, proposals, tally
+from governance import ballots, enactment, errors, evidence, follow_up, measures, proposals, tally
 from governance.models import Ballot, Enactment, Evidence, Proposal, Vote
 
 _STATUS: Final = Proposal.Status
@@ -156,7 +156,7 @@ class RowShown(serializers.Serializer[measures.Row]):
 
 
 class PreviewShown(serializers.Serializer[object]):
-    """What would change if so much were enacted now; `refused` says why nothing could."""
+    """What would change if so much were enacted now, and nothing else; `refused` says why nothing could."""
 
     granted = serializers.IntegerField()
     rows = RowShown(many=True)
@@ -171,6 +171,18 @@ class EnactmentShown(fields.Row[Enactment]):
 
         model = Enactment
         fields = ("granted", "enacted_at", "enacted_by", "confirmed_because", "before", "after")
+
+
+class GainShown(serializers.Serializer[Any]):
+    """Net edges promised by a day, and those the entity gained from enactment until then, or so far."""
+
+    promised = fields.Exact(max_digits=20, decimal_places=6)
+    realised = fields.Exact(max_digits=36, decimal_places=6)
+    share = fields.Exact(max_digits=36, decimal_places=4, allow_null=True, help_text="Null: nothing was promised.")
+    gain_by = serializers.DateTimeField()
+    is_due = serializers.BooleanField()
+    is_kept = serializers.BooleanField(allow_null=True, help_text="Null: its day has not come.")
+    alongside = serializers.IntegerField(help_text="How many other enacted proposals share the gain.")
 
 
 class RefusalAnswered(serializers.Serializer[object]):
@@ -205,6 +217,7 @@ class ProposalInFull(ProposalShown):
     is_stale = serializers.SerializerMethodField(help_text="What would change has changed since voting opened.")
     preview = serializers.SerializerMethodField(help_text="Of all that is asked or, once decided, of what was granted.")
     enactment = serializers.SerializerMethodField()
+    gain = serializers.SerializerMethodField(help_text="Null: it is not enacted.")
     refusal = RefusalAnswered(allow_null=True)
 
     class Meta(ProposalShown.Meta):
@@ -213,7 +226,7 @@ class ProposalInFull(ProposalShown):
         fields = (
             *ProposalShown.Meta.fields,
             *("justification", "evidence", "missing", "ballots", "stands", "is_stale", "preview", "enactment"),
-            "refusal",
+            *("gain", "refusal"),
         )
 
     @extend_schema_field(EvidenceShown(many=True))
@@ -257,7 +270,7 @@ class ProposalInFull(ProposalShown):
         rows, refused = [], ""
         try:
             self._checked(proposal)
-            rows = measures.preview(proposal, granted, at=self._now)
+            rows = [row for row in measures.preview(proposal, granted, at=self._now) if row.before != row.after]
         except RefusedError as refusal:
             refused = refusal.detail
         return PreviewShown({"granted": granted, "rows": rows, "refused": refused}).data
@@ -267,6 +280,14 @@ class ProposalInFull(ProposalShown):
         """Return that it took effect."""
         done = Enactment.objects.filter(proposal=proposal).first()
         return None if done is None else EnactmentShown(done).data
+
+    @extend_schema_field(GainShown(allow_null=True))
+    def get_gain(self, proposal: Proposal) -> Any:
+        """Return what was promised and what came, of what took effect."""
+        if proposal.status != _STATUS.ENACTED:
+            return None
+        found = follow_up.of([proposal.pk], self._now).get(proposal.pk)
+        return None if found is None else GainShown(found).data
 
     @property
     def _now(self) -> datetime:

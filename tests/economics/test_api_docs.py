@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-_NAMED = ("usage", "signal", "outcome", "observation", "review", "reservation", "corrects")
+_NAMED = ("usage", "signal", "outcome", "observation", "review", "reservation", "corrects", "refusal")
 NUMBERS = {"id", *(f"{name}_id" for name in _NAMED)}  # as they come
 
 
@@ -149,3 +149,21 @@ def test_the_page_of_reviews_tells_what_happens(monkeypatch: pytest.MonkeyPatch,
         assert answer.status_code == command.status, (command.words, got)
         assert _fits(command.answer, got), (command.words, got)
         names.setdefault("REVIEW", str(got["results"][0]["id"]) if got.get("results") else "")
+
+
+def test_the_page_of_the_senate_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages.sit_down(monkeypatch, tmp_path)
+    names: dict[str, str] = {}
+    for first in pages.commands("docs/budgets.md") + pages.commands("docs/senate.md"):
+        names |= pages.run(first) or {}
+    names["API"] = ""
+    commands = _commands("docs/senate.md")
+    assert len(commands) == 13
+    for command in commands:
+        answer = _run(command.words, names)
+        got = json.loads(answer.content)
+        assert answer.status_code == command.status, (command.words, got)
+        assert _fits(command.answer, got), (command.words, got)
+        names["REFUSAL"] = str(got.get("figures", {}).get("refusal_id") or names.get("REFUSAL"))
+        if answer.status_code == 201 and "entity_id" in got:
+            names["PROPOSAL"] = str(got["id"])
