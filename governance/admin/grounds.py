@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from governance import claims, proposals
+from governance import claims, follow_up, proposals
 from governance.admin import card, words
 from governance.models import Evidence, Proposal
 
@@ -25,10 +26,18 @@ def prose(text: str) -> SafeString:
 
 
 def gain(proposal: Proposal) -> str:
-    """Return what the proposer promises."""
+    """Return what the proposer promises and, of what took effect, what the entity gained so far."""
     if proposal.gain_edges is None:
         return "nothing promised yet"
-    return f"{words.number(proposal.gain_edges)} net edges by {words.moment(proposal.gain_by)}"
+    promised = f"{words.number(proposal.gain_edges)} net edges by {words.moment(proposal.gain_by)}"
+    if proposal.status != Proposal.Status.ENACTED:
+        return promised
+    found = follow_up.of([proposal.pk], timezone.now()).get(proposal.pk)
+    if found is None:  # by a clock ahead of ours
+        return promised
+    share = "" if found.share is None else f" ({found.share:.0%})"
+    came = f"{promised}; realised {words.number(found.realised)}{share}"
+    return f"{came} so far" if found.is_kept is None else f"{came}: {'kept' if found.is_kept else 'not kept'}"
 
 
 def evidence(proposal: Proposal) -> SafeString:

@@ -9,11 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import fields
 from economics import entities, standings
 from economics.api import alerts, urls
 from economics.api import entities as books
-from governance import chain, follow_up
+from governance import chain
 from governance.api import doing, shown
 from governance.models import Proposal
 
@@ -49,17 +48,6 @@ class BallotInStory(shown.BallotShown):
         )
 
 
-class GainShown(serializers.Serializer[follow_up.Followed]):
-    """Net edges promised by a day, and those the entity gained from enactment until then, or so far."""
-
-    promised = fields.Exact(max_digits=20, decimal_places=6)
-    realised = fields.Exact(max_digits=36, decimal_places=6)
-    gain_by = serializers.DateTimeField()
-    is_due = serializers.BooleanField()
-    is_kept = serializers.BooleanField(allow_null=True, help_text="Null: its day has not come.")
-    alongside = serializers.IntegerField(help_text="How many other enacted proposals share the gain.")
-
-
 class ProposalInStory(shown.ProposalShown):
     """A proposal with all that hangs on it: what it answers, its evidence as checked, its votes, what it changed."""
 
@@ -88,11 +76,11 @@ class ProposalInStory(shown.ProposalShown):
         """Return them, the newest first."""
         return [change.revision.pk for change in self._told(proposal).changes]
 
-    @extend_schema_field(GainShown(allow_null=True))
+    @extend_schema_field(shown.GainShown(allow_null=True))
     def get_gain(self, proposal: Proposal) -> Any:
         """Return what was promised and what came."""
         followed = self._told(proposal).followed
-        return None if followed is None else GainShown(followed).data
+        return None if followed is None else shown.GainShown(followed).data
 
     def get_link(self, proposal: Proposal) -> str:
         """Return its address."""

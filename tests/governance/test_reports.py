@@ -97,6 +97,19 @@ def test_an_agent_reads_promised_and_realised_side_by_side(two: list[Proposal], 
     assert (found["results"][0]["is_kept"], found["results"][0]["share"]) == (None, "0")
 
 
+def test_a_proposal_itself_tells_what_became_of_it(client: Client, two: list[Proposal], then: datetime) -> None:
+    kept, coming = two
+    reader = callers.caller()
+    gain = reader.get(f"{SENATE}/proposals/{kept.pk}").json()["gain"]
+    assert (gain["promised"], gain["realised"], gain["share"], gain["is_kept"]) == ("10", "12", "1.2", True)
+    waiting = decisions.decided({"r1": "approve", "r2": "approve"}, of=factories.envelope("h9"), at=then)
+    assert reader.get(f"{SENATE}/proposals/{waiting.pk}").json()["gain"] is None
+    reviewers.root(client)
+    shown = client.get(reviewers.page(type(kept), kept.pk)).content.decode()
+    assert f"10 net edges by {then + 10 * DAY:%Y-%m-%d %H:%M} UTC; realised 12 (120%): kept" in shown
+    assert "; realised 0 (0%) so far" in client.get(reviewers.page(type(kept), coming.pk)).content.decode()
+
+
 def test_the_list_is_narrowed_and_paged(two: list[Proposal], then: datetime) -> None:
     kept, coming = two
     first = _get("follow-up", page_size=1)
