@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 
+from config import site
 from config.errors import RefusedError
 from config.site import table
 from governance import ballots, measures
@@ -127,7 +128,7 @@ def refusal(proposal: Proposal) -> SafeString | str:
 
 
 def leads(proposal: Proposal) -> SafeString:
-    """Lead to the entity's books and to what the proposal wrote."""
+    """Lead to the chain of the entity, to its books, and to what the proposal wrote."""
     of = urlencode({"entity_type__exact": proposal.entity_type, "entity_id__exact": proposal.entity_id})
     wrote = urlencode({"cause_kind__exact": "proposal", "cause_id__exact": proposal.pk})
     own = urlencode({"q": proposal.pk})
@@ -143,7 +144,8 @@ def leads(proposal: Proposal) -> SafeString:
     if proposal.status == "enacted":
         found.append(("economics_revision", wrote, "revisions"))
     rows = ((reverse(f"admin:{name}_changelist"), asked, text) for name, asked, text in found)
-    return format_html_join(" · ", '<a href="{}?{}">{}</a>', rows)
+    chain = site.led_to_chain(proposal.entity_type, proposal.entity_id, "the chain")
+    return format_html("{} · {}", chain, format_html_join(" · ", '<a href="{}?{}">{}</a>', rows))
 
 
 # What would change
@@ -162,7 +164,7 @@ def change(card: Card) -> SafeString:
 def preview(card: Card, granted: int) -> SafeString:
     """Return what would change if so much were enacted now."""
     try:
-        rows = measures.preview(card.proposal, granted, at=card.at)
+        rows = measures.preview(card.proposal, granted, at=card.at, stands=card.base)
     except RefusedError as refused:
         return format_html('<p class="warning">It could not take effect as things stand: {}</p>', refused.detail)
     changes = [(_label(row.what), row.before, row.after) for row in rows if row.before != row.after]

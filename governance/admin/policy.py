@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -35,7 +35,7 @@ class SenatePolicyForm(words.ReasonForm):
         self.present = present
         self.fields = {**forms.fields_for_model(SenatePolicy, policy.TERMS), **self.fields}
         for name, most in _MOST.items():
-            self.fields[name].validators += [MaxValueValidator(most)]
+            self.fields[name].validators += [MinValueValidator(1), MaxValueValidator(most)]
             self.fields[name].help_text += f" 1 to {most:,}."
             self.fields[name].widget.attrs.update(min=1, max=most)
 

@@ -26,14 +26,14 @@ def summary(shown: card.Card) -> SafeString:
     """Return what a reviewer weighs on one page: the change, the grounds and the ballot as it stands."""
     proposal = shown.proposal
     return format_html(
-        "<p><strong>{}</strong> for {}:{}</p>{}{}{}<p>Promised: {}</p>{}",
+        "<p><strong>{}</strong> for {}:{}, promising {}</p>{}{}<h3>Why</h3>{}<h3>Evidence</h3>{}",
         words.asked(proposal),
         proposal.entity_type,
         proposal.entity_id,
+        grounds.gain(proposal),
         card.change(shown),
         _ballot(shown, shown.all_ballots[0]) if shown.all_ballots else "",
         grounds.prose(proposal.justification),
-        grounds.gain(proposal),
         grounds.evidence(proposal),
     )
 

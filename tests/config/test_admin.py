@@ -55,9 +55,12 @@ from economics.models import (
     UsageDay,
     WorthPolicy,
 )
+from governance import ballots, policy, proposals
+from governance.models import Ballot, Elector, Enactment, Evidence, Proposal, SenatePolicy, Vote
 from tests import factories, reviewers
 from tests.economics import exchanges
 from tests.factories import NOON, after
+from tests.governance import senate
 from tests.reviewers import offered, page, press, said, staff
 
 if TYPE_CHECKING:
@@ -65,14 +68,15 @@ if TYPE_CHECKING:
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
-HOUSE = ("config", "economics", "auction", "django_celery_beat")
+HOUSE = ("config", "economics", "auction", "governance", "django_celery_beat")
 EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
     *(Assessment, BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, SignalSource, Tier),
-    WorthPolicy,
+    *(WorthPolicy, Proposal, SenatePolicy),
 }
 LARGE = {Change, Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
     *(Alert, Assessment, Counter, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
     *(Revision, Score, Signal, UsageDay),
+    *(Proposal, Evidence, Ballot, Elector, Vote, Enactment),
 }
 
 
@@ -125,9 +129,22 @@ def _books(number: int, worker: Agent) -> None:
     exchanges.signal(exchanges.source(f"source-{number}"), own.entity_id, "0.9")
     _worth(number)
     _review(number, own, line)
+    _senate(number, own)
     safety.check(now=NOON)
     stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
     DefaultEnvelope.objects.create(entity_type=f"type-{number}")
+
+
+def _senate(number: int, own: Envelope) -> None:
+    """Add a proposal that is enacted, one that is voted on, and a version of the rules of voting."""
+    people = senate.reviewers(3)
+    for quick in (True, False):
+        asked = senate.draft(of=own)
+        ballots.submit(asked.pk, by=proposals.Proposer(agent=senate.scout()), now=NOON)
+        for voter in people[: 2 if quick else 1]:
+            ballots.cast(asked.pk, voter=voter, choice="approve", reason="good", now=NOON)
+    more = policy.get().most_requested - 1
+    policy.change(author=revisions.Author("ada", "why"), now=after(number), most_requested=more)
 
 
 def _worth(number: int) -> None:
