@@ -332,10 +332,14 @@ def test_the_page_takes_the_right_to_read_envelopes(client: Client) -> None:
     assert client.get(_page(own)).status_code == 403
 
 
-def test_envelopes_and_refusals_lead_to_the_chain(client: Client) -> None:
+def test_envelopes_refusals_and_proposals_lead_to_the_chain(client: Client) -> None:
     reviewers.root(client)
     own = factories.envelope("a/b c")
-    _refused(own)
-    for address in (reviewers.page(Envelope, own.pk), reviewers.page(Refusal)):
+    draft = _asked(_refused(own))
+    for address in (
+        reviewers.page(Envelope, own.pk),
+        reviewers.page(Refusal),
+        reviewers.page(type(draft), draft.pk),
+    ):
         assert f'href="{_page(own)}"' in client.get(address).content.decode()
     assert (site.led_to_chain("odd/type", "x"), site.led_to_chain("t", "")) == ("odd/type:x", "t:")
