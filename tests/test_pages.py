@@ -28,6 +28,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
         ("docs/signals.md", 7),
         ("docs/outcomes.md", 7),
         ("docs/reviews.md", 6),
+        ("docs/senate.md", 4),
         ("docs/operations.md", 10),
         ("docs/market.md", 0),
         ("docs/demo.md", 0),
