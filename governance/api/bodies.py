@@ -56,7 +56,7 @@ class FileProposal(Amend):
 
     entity_type = fields.PlainText(max_length=64)
     entity_id = fields.PlainText()
-    evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)
+    evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)  # type: ignore[call-arg] # it makes a list
     submit = fields.Flag(default=False)
 
 
@@ -67,7 +67,7 @@ class Ask(fields.Body):
     justification = fields.LongText(max_length=LONGEST_TEXT, allow_blank=True, required=False)
     gain_edges = fields.PlainNumber(max_digits=18, decimal_places=6, min_value=0, allow_null=True, required=False)
     gain_by = fields.Moment(allow_null=True, required=False)
-    evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)
+    evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)  # type: ignore[call-arg] # it makes a list
     submit = fields.Flag(default=False)
 
 

@@ -1,6 +1,6 @@
 """Proposals over HTTP: filed, given evidence, submitted, withdrawn and followed, by agents and people alike."""
 
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django.db.models import Exists, OuterRef, QuerySet
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from config import history
 from config.api import fields, filters, idempotency, views
-from config.models import Change, User
+from config.models import Agent, Change, User
 from governance import ballots, errors, evidence, proposals
 from governance.api import bodies, doing, shown
 from governance.models import Elector, Proposal, Vote
@@ -34,13 +34,13 @@ class ProposalFilter(django_filters.FilterSet):
 
     def only_mine(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - django-filter's signature
         """Narrow to the caller's own, or to all others."""
-        who = self.request.user
-        own = {"user": who} if isinstance(who, User) else {"proposer_agent": who.pk}
+        who: object = cast("Request", self.request).user
+        own = {"user": who} if isinstance(who, User) else {"proposer_agent": cast("Agent", who).pk}
         return rows.filter(**own) if value else rows.exclude(**own)
 
     def only_waiting(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - as above
         """Narrow to those on which the caller's vote is awaited, or to all others; nobody awaits one of an agent."""
-        who = self.request.user
+        who: object = cast("Request", self.request).user
         voter = who.pk if isinstance(who, User) else None
         voted = Vote.objects.filter(ballot=OuterRef("ballot"), voter=voter, superseded_at=None)
         awaited = Exists(

@@ -120,9 +120,10 @@ class BallotShown(fields.Row[Ballot]):
         return VoteShown(sorted(ballot.votes.all(), key=lambda vote: vote.pk), many=True).data
 
     def _standing(self, ballot: Ballot) -> ballots.Standing:
-        if "standing" not in self.context:  # of a proposal at most one ballot is open
-            self.context["standing"] = ballots.standing(ballot)
-        standing: ballots.Standing = self.context["standing"]
+        kept = vars(ballot)  # asked for twice of each row
+        if "standing" not in kept:
+            kept["standing"] = ballots.standing(ballot)
+        standing: ballots.Standing = kept["standing"]
         return standing
 
 
@@ -240,7 +241,7 @@ class ProposalInFull(ProposalShown):
         """Return what a draft lacks, and why it was not submitted just now."""
         if proposal.status != _STATUS.DRAFT:
             return []
-        lacks = [*proposals.missing(proposal, now=self._now), *self.context.get("refused", [])]
+        lacks: Any = [*proposals.missing(proposal, now=self._now), *self.context.get("refused", [])]
         return MissingShown(lacks, many=True).data
 
     @extend_schema_field(BallotShown(many=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,14 +12,26 @@ from tests import callers, factories
 from tests.callers import SENATE, Caller
 from tests.governance import senate
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 pytestmark = pytest.mark.django_db
 
 PROPOSALS = f"{SENATE}/proposals"
 GONE = object()  # the field is not sent
 HUGE = 10**30
-NOT_WHOLE = [1.0, 1.5, "1", "", True, [], {}, None]
-NOT_TEXT = [1, 1.5, True, [], {}, None]
-NOT_A_TIME = [1, True, "", "now", "2030-13-01T00:00:00Z", "0001-01-01T00:00:00+23:00", [], {}]
+NOT_WHOLE: list[object] = [1.0, 1.5, "1", "", True, [], {}, None]
+NOT_TEXT: list[object] = [1, 1.5, True, [], {}, None]
+NOT_A_TIME: list[object] = [1, True, "", "now", "2030-13-01T00:00:00Z", "0001-01-01T00:00:00+23:00", [], {}]
+NOT_EXACT: list[object] = ["", "x", "1e3", "NaN", "Infinity", " 1", True, [], {}]
+NOT_A_MEASURE: list[object] = ["burn", "", 1, True, [], {}]
+NOT_A_CLASS: list[object] = ["usd", "", 1, []]
+NOT_A_WINDOW: list[object] = ["year", 1, []]
+NOT_AN_OBJECT: list[object] = [1, "x", [], True]
+NOT_A_LIST: list[object] = [1, "x", {}]
+NOT_A_FLAG: list[object] = [1, "true", "", [], {}]
+NOT_A_KIND: list[object] = ["rumour", "", 1, [], {}, True]
+NOT_AN_ADDRESS: list[object] = [1, [], {}, True]
 CONTROLS = ["nul\0", "\x1b[31m", "\x85", "\x7f"]
 MARKED = '<script>alert(1)</script>\n=HYPERLINK("http://x","y")\t\u202e\N{GRINNING FACE}'
 
@@ -60,7 +72,7 @@ CASES: list[tuple[str, object, int, str]] = [
     *(("justification", value, 400, "null" if value is None else "invalid") for value in NOT_TEXT),
     *(("justification", value, 400, "control") for value in CONTROLS),
     *(("justification", value, 400, "max_length") for value in ("x" * 20_001, "x" * 100_000, "é" * 50_000)),
-    *(("gain_edges", value, 400, "invalid") for value in ("", "x", "1e3", "NaN", "Infinity", " 1", True, [], {})),
+    *(("gain_edges", value, 400, "invalid") for value in NOT_EXACT),
     *(("gain_edges", value, 400, "min_value") for value in (-1, "-0.5")),
     *((("gain_edges", "0.0000001", 400, "max_decimal_places"), ("gain_edges", 10**12, 400, "max_whole_digits"))),
     *((name, value, 400, "invalid") for name in ("gain_by", "lasts_from", "lasts_until") for value in NOT_A_TIME),
@@ -70,18 +82,18 @@ CASES: list[tuple[str, object, int, str]] = [
     *((("entity_type", GONE, 400, "required"), ("entity_type", "", 400, "blank"))),
     *((("entity_type", "x" * 65, 400, "max_length"), ("entity_id", "x" * 201, 400, "max_length"))),
     *((("entity_id", GONE, 400, "required"), ("entity_id", "a\nb", 400, "control"))),
-    *(("measure", value, 400, "invalid_choice") for value in ("burn", "", 1, True, [], {})),
-    *(("resource_type", value, 400, "invalid_choice") for value in ("usd", "", 1, [])),
-    *(("window_kind", value, 400, "invalid_choice") for value in ("year", 1, [])),
+    *(("measure", value, 400, "invalid_choice") for value in NOT_A_MEASURE),
+    *(("resource_type", value, 400, "invalid_choice") for value in NOT_A_CLASS),
+    *(("window_kind", value, 400, "invalid_choice") for value in NOT_A_WINDOW),
     *((("qualifier", "nothing-known", 422, "invalid_proposal"), ("qualifier", "x" * 101, 400, "max_length"))),
     ("measure", "freeze", 422, "invalid_proposal"),
-    *(("terms", value, 400, "invalid") for value in (1, "x", [], True)),
+    *(("terms", value, 400, "invalid") for value in NOT_AN_OBJECT),
     ("terms", {"quorum": 1}, 422, "invalid_proposal"),  # a line takes none
     *((("terms", {"a": "nul\0"}, 400, "control"), ("terms", {"nul\0": 1}, 400, "control"))),
     *((("terms", {"a": 1e300}, 400, "number"), ("terms", {"a": "x" * 20_001}, 400, "max_length"))),
-    *(("evidence", value, 400, "not_a_list") for value in (1, "x", {})),
+    *(("evidence", value, 400, "not_a_list") for value in NOT_A_LIST),
     ("evidence", [senate.PAPERS] * 51, 400, "max_length"),
-    *(("submit", value, 400, "invalid") for value in (1, "true", "", [], {})),
+    *(("submit", value, 400, "invalid") for value in NOT_A_FLAG),
     *(
         (name, "x", 400, "unknown_field")
         for name in ("status", "votes", "granted_tokens", "proposer", "refusal_id", "")
@@ -99,7 +111,7 @@ def test_a_proposal_that_is_none_is_refused(scout: Caller, name: str, value: obj
     assert Proposal.objects.count() == 0
 
 
-PMIDS = [
+PMIDS: list[object] = [
     *([], [0], ["0"], ["01"], ["x"], ["123456789"], [-5], [1.5], [True], [None], [[1]], ["1", "1"], [" 1"], "31452104"),
     *(31452104, {}, None, ["\u0661"], [HUGE], ["31452104"] * 101),
 ]
@@ -107,18 +119,18 @@ URLS = [
     *("javascript:alert(1)", "data:text/html,x", "ftp://example.org", "file:///etc/passwd", "//example.org", "example"),
     *("http://", "https://a b", "https://u:p@example.org", "http://[", "https://example.org\\x", "HTTPS:example.org"),
 ]
-EVIDENCE: list[tuple[dict[str, object], int, str, str]] = [
+EVIDENCE: list[tuple[Mapping[str, object], int, str, str]] = [
     *(({"claim": {"pmids": value}}, 422, "invalid_evidence", "/claim/pmids") for value in PMIDS),
     *(({"url": value}, 422, "invalid_evidence", "/url") for value in URLS),
-    *(({"url": value}, 400, "invalid", "/url") for value in (1, [], {}, True)),
+    *(({"url": value}, 400, "invalid", "/url") for value in NOT_AN_ADDRESS),
     *(
         (
             ({"url": "https://a\0"}, 400, "control", "/url"),
             ({"url": "https://" + "a" * 2000}, 400, "max_length", "/url"),
         )
     ),
-    *(({"kind": value}, 400, "invalid_choice", "/kind") for value in ("rumour", "", 1, [], {}, True)),
-    *(({"claim": value}, 400, "invalid", "/claim") for value in (1, "x", [], True)),
+    *(({"kind": value}, 400, "invalid_choice", "/kind") for value in NOT_A_KIND),
+    *(({"claim": value}, 400, "invalid", "/claim") for value in NOT_AN_OBJECT),
     ({"claim": {}}, 422, "invalid_evidence", "/claim/pmids"),
     ({"claim": {"pmids": ["1"], "more": 1}}, 422, "invalid_evidence", "/claim/more"),
     ({"kind": "market_confidence", "claim": {"confidence": 1.01}}, 422, "invalid_evidence", "/claim/confidence"),
@@ -135,7 +147,7 @@ EVIDENCE: list[tuple[dict[str, object], int, str, str]] = [
 
 @pytest.mark.parametrize(("changes", "status", "code", "pointer"), EVIDENCE)
 def test_what_is_no_evidence_is_refused(
-    scout: Caller, changes: dict[str, object], status: int, code: str, pointer: str
+    scout: Caller, changes: Mapping[str, object], status: int, code: str, pointer: str
 ) -> None:
     given = {**senate.PAPERS, **changes}
     address = f"{PROPOSALS}/{scout.post(PROPOSALS, _terms('submit', GONE)).json()['id']}/evidence"
