@@ -83,6 +83,11 @@ def status(proposal: Proposal) -> SafeString:
     return badge(proposal.get_status_display().lower(), f"is-{proposal.status}")
 
 
+def on(proposal: Proposal) -> str:
+    """Return what a proposal is about."""
+    return f"{proposal.entity_type}:{proposal.entity_id}"
+
+
 # The head
 
 
@@ -130,8 +135,8 @@ def refusal(proposal: Proposal) -> SafeString | str:
 def leads(proposal: Proposal) -> SafeString:
     """Lead to the chain of the entity, to its books, and to what the proposal wrote."""
     of = urlencode({"entity_type__exact": proposal.entity_type, "entity_id__exact": proposal.entity_id})
-    wrote = urlencode({"cause_kind__exact": "proposal", "cause_id__exact": proposal.pk})
-    own = urlencode({"q": proposal.pk})
+    wrote = urlencode({"cause_kind__exact": "proposal", "cause_id__exact": str(proposal.pk)})
+    own = urlencode({"q": str(proposal.pk)})
     found = [("economics_envelope", of, "envelope"), ("economics_usageday", of, "usage by day")]
     found += [("economics_refusal", of, "refusals"), ("economics_outcome", of, "outcomes")]
     if proposal.entity_type == "pool":

@@ -70,7 +70,8 @@ class Deeds(HouseAdmin[Proposal]):
         own = {"withdraw"} if by(request).owns(proposal) else set()
         match proposal.status:
             case Proposal.Status.DRAFT:
-                return own | ({"amend", "attach", "detach", "submit"} if own else set())
+                pieces = {"detach"} if proposal.evidence else set()
+                return own | ({"amend", "attach", "submit", *pieces} if own else set())
             case Proposal.Status.DEFERRED:
                 return own | ({"attach"} if own else set())
             case Proposal.Status.SUBMITTED:
@@ -244,7 +245,7 @@ class Deeds(HouseAdmin[Proposal]):
             "submit",
             "Put a proposal before the Senate",
             "Submit",
-            grounds.lacking(proposal, now=timezone.now()),
+            "" if form.is_bound else grounds.lacking(proposal, now=timezone.now()),  # a refusal says it, too
             "From then on it stays as it is. Who may vote is settled now: reviewers without an interest in it.",
         )
 

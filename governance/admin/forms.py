@@ -96,7 +96,8 @@ class ProposalForm(forms.ModelForm[Proposal]):
         unused = UNUSED.get(chosen.get("measure", ""), ())
         for name in chosen:
             if name in unused or chosen[name] is None:
-                chosen[name] = Proposal._meta.get_field(name).get_default()  # noqa: SLF001 - public
+                column: Any = Proposal._meta.get_field(name)  # noqa: SLF001 - public
+                chosen[name] = column.get_default()
         return chosen
 
     def _post_clean(self) -> None:
@@ -233,13 +234,20 @@ class WithdrawForm(words.ReasonForm):
         self.fields["reason"].required = False
 
 
+class PieceField(forms.ModelChoiceField[Evidence]):
+    """A choice among pieces of evidence, each told in words."""
+
+    def label_from_instance(self, obj: Evidence) -> str:
+        """Return number, kind and the beginning of the claim."""
+        return f"No. {obj.pk}: {obj} {words.short(words.told(obj.claim))}"
+
+
 class DetachForm(forms.Form):
     """Which piece of evidence is taken back."""
 
-    piece = forms.ModelChoiceField(Evidence.objects.none(), empty_label=None)
+    piece = PieceField(Evidence.objects.none(), empty_label=None)
 
     def offer(self, proposal: Proposal) -> None:
         """Offer the pieces that the proposal stands on."""
-        field = cast("forms.ModelChoiceField[Evidence]", self.fields["piece"])
+        field = cast("PieceField", self.fields["piece"])
         field.queryset = Evidence.objects.filter(proposal=proposal, withdrawn_at=None).order_by("pk")
-        field.label_from_instance = lambda one: f"No. {one.pk}: {one} {words.short(words.told(one.claim))}"  # type: ignore[method-assign]

@@ -34,7 +34,7 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
     """What the Senate is asked. A proposal is changed by deeds only; votes, evidence and states follow their rows."""
 
     change_list_template = "admin/proposals.html"
-    list_display = ("id", "on", "asks", "proposer", "stands", "voted", "until", "waits")
+    list_display = ("id", "asks", "stands", "voted", "until", "proposer")
     list_filter = ("status", proposal_list.WaitsFilter, "measure", proposal_list.TypeFilter)
     search_fields = ("entity_id__exact", "proposer__exact")
     search_help_text = "The id of an entity or a proposer, whole."
@@ -45,22 +45,18 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         """Use the list that knows the ballots."""
         return proposal_list.BallotList
 
-    @admin.display(description="on")
-    def on(self, proposal: Proposal) -> str:
-        """Return what it is about."""
-        return f"{proposal.entity_type}:{proposal.entity_id}"
-
-    @admin.display(description="asks for")
-    def asks(self, proposal: Proposal) -> str:
-        """Return what is asked, in words."""
-        return words.short(words.asked(proposal))
+    @admin.display(description="proposal")
+    def asks(self, proposal: Proposal) -> SafeString:
+        """Return what it is about and what is asked, in words."""
+        return format_html("<strong>{}</strong><br>{}", card.on(proposal), words.short(words.asked(proposal)))
 
     @admin.display(description="status")
     def stands(self, proposal: Proposal) -> SafeString:
-        """Return where it stands, and how much of it was granted."""
+        """Return where it stands, how much of it was granted, and why it does not go on by itself."""
         granted = proposal.granted_tokens
         part = f" {granted:+,}" if granted is not None and granted != proposal.requested_tokens else ""
-        return format_html("{}{}", card.status(proposal), part)
+        waits = format_html('<div class="quiet">{}</div>', words.short(proposal.waits_because))
+        return format_html("{}{}{}", card.status(proposal), part, waits if proposal.waits_because else "")
 
     @admin.display(description="votes")
     def voted(self, proposal: Any) -> str:
@@ -71,14 +67,9 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
     def until(self, proposal: Any) -> str:
         """Return until when votes are taken, or when a deferred one comes back."""
         if proposal.status == Proposal.Status.DEFERRED:
-            return f"back {proposal.revisit_at:%Y-%m-%d %H:%M}"
+            return f"back {proposal.revisit_at:%Y-%m-%d}"
         open_ballot = proposal.ballot if proposal.status == Proposal.Status.SUBMITTED else None
         return f"{open_ballot.closes_at:%Y-%m-%d %H:%M}" if open_ballot else words.NONE
-
-    @admin.display(description="waits because")
-    def waits(self, proposal: Proposal) -> str:
-        """Return why it does not go on by itself."""
-        return words.short(proposal.waits_because) or words.NONE
 
     # One proposal
 
@@ -95,20 +86,22 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
 
     def get_fieldsets(self, request: HttpRequest, obj: Proposal | None = None) -> Any:  # noqa: ARG002
         """Show what is asked and where it stands, then the change, the grounds and the votes."""
-        head = ["on", "asked", "decision", "proposed_by", "answers", "leads"]
+        head = ["asks_in_full", "decision", "promised", "proposed_by", "answers", "leads"]
         if obj is not None and obj.status == Proposal.Status.DRAFT:
-            head.insert(3, "lacks")
+            head.insert(2, "lacks")
         if obj is not None and obj.refusal_id is None:
             head.remove("answers")
         told = {"classes": ("told",)}
-        return [
+        sections = [
             (None, {"fields": tuple(head)}),
             ("What will change" if _is_coming(obj) else "What became of it", {"fields": ("change",), **told}),
             ("Votes", {"fields": ("voting",), **told}),
             ("Why", {"fields": ("why",), **told}),
-            ("Promised gain", {"fields": ("promised",), **told}),
             ("Evidence, and what was found of it", {"fields": ("evidence_pieces",), **told}),
         ]
+        if obj is not None and obj.submitted_at is None:
+            sections = [section for section in sections if section[0] != "Votes"]
+        return sections
 
     def get_readonly_fields(self, request: HttpRequest, obj: Proposal | None = None) -> tuple[str, ...]:
         """Return all that is shown."""
@@ -127,11 +120,11 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         if obj is not None:
             fit = self.fitting(request, obj)
             context["deeds"] = [deed for deed in context["deeds"] if deed[0] in fit]
-            context["title"] = f"Proposal {obj.pk}"
+            context.update(title=f"Proposal {obj.pk} on {card.on(obj)}", subtitle=None)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description="asks for")
-    def asked(self, proposal: Proposal) -> SafeString:
+    def asks_in_full(self, proposal: Proposal) -> SafeString:
         """Return what is asked, in words."""
         return format_html("<strong>{}</strong>", words.asked(proposal))
 
@@ -170,7 +163,7 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         """Return the justification, inert."""
         return grounds.prose(proposal.justification)
 
-    @admin.display(description="gain")
+    @admin.display(description="promises")
     def promised(self, proposal: Proposal) -> str:
         """Return what is promised."""
         return grounds.gain(proposal)

@@ -1,6 +1,6 @@
 """What the laws of the Senate protect, to be read: evidence, ballots, electors, votes and enactments."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
@@ -24,7 +24,7 @@ def to(proposal_id: int) -> SafeString:
 class OfAProposal(LargeTableAdmin[Any]):
     """A page for rows that belong to a proposal, found by its number."""
 
-    search_fields: tuple[str, ...] = ("proposal_id__exact",)
+    search_fields: ClassVar[tuple[str, ...]] = ("proposal_id__exact",)
     search_help_text = "The number of a proposal, whole."
 
     @admin.display(description="proposal")
@@ -36,7 +36,7 @@ class OfAProposal(LargeTableAdmin[Any]):
 class OfABallot(LargeTableAdmin[Any]):
     """A page for rows that belong to a ballot, found by the number of its proposal."""
 
-    search_fields: tuple[str, ...] = ("ballot__proposal_id__exact",)
+    search_fields: ClassVar[tuple[str, ...]] = ("ballot__proposal_id__exact",)
     search_help_text = "The number of a proposal, whole."
     list_select_related = ("ballot",)
 
@@ -71,7 +71,9 @@ class BallotAdmin(OfAProposal):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count the votes that stand."""
-        return super().get_queryset(request).annotate(live=Count("votes", filter=Q(votes__superseded_at=None)))
+        rows: QuerySet[Any] = super().get_queryset(request)
+        counted: QuerySet[Any] = rows.annotate(live=Count("votes", filter=Q(votes__superseded_at=None)))
+        return counted
 
     @admin.display(description="votes")
     def voted(self, ballot: Any) -> int:
@@ -84,7 +86,7 @@ class ElectorAdmin(OfABallot):
     """Who may vote in a ballot, as it was when voting opened."""
 
     list_display = ("id", "on", "ballot", "name")
-    search_fields = ("ballot__proposal_id__exact", "name__exact")
+    search_fields: ClassVar[tuple[str, ...]] = ("ballot__proposal_id__exact", "name__exact")
     search_help_text = "The number of a proposal or the name of a reviewer, whole."
 
 
@@ -97,7 +99,7 @@ class VoteAdmin(OfABallot):
         "superseded_at",
     )
     list_filter = ("choice",)
-    search_fields = ("ballot__proposal_id__exact", "voter_name__exact")
+    search_fields: ClassVar[tuple[str, ...]] = ("ballot__proposal_id__exact", "voter_name__exact")
     search_help_text = "The number of a proposal or the name of a reviewer, whole."
 
     @admin.display(description="reason")

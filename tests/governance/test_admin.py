@@ -258,6 +258,7 @@ def test_a_deferral_names_day_and_evidence_and_nothing_of_another_choice() -> No
     told = {"choice": "defer", "reason": "not yet", "amount": 7, "revisit_at": f"{day}", "wanted": "a replication"}
     press(client, "vote", proposal, confirmed="yes", **told)
     vote = Vote.objects.get()
+    assert vote.revisit_at is not None
     assert (vote.choice, vote.amount, vote.revisit_at.date(), vote.wanted) == ("defer", None, day, "a replication")
 
 
@@ -529,7 +530,7 @@ def test_values_of_documents_are_told_as_people_read_them(value: object, told: s
 
 
 def _exported(asked: dict[str, str]) -> list[dict[str, str]]:
-    response = _signed_in(senate.auditor()).get(reverse("admin:governance_proposal_export"), asked)
+    response: Any = _signed_in(senate.auditor()).get(reverse("admin:governance_proposal_export"), asked)
     text = b"".join(response.streaming_content).decode().removeprefix("\ufeff")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
