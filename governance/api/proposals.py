@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from config import history
 from config.api import fields, filters, idempotency, views
-from config.models import Agent, Change, User
+from config.models import Change, User
 from governance import ballots, errors, evidence, proposals
 from governance.api import bodies, doing, shown
 from governance.models import Elector, Proposal, Vote
@@ -34,9 +34,8 @@ class ProposalFilter(django_filters.FilterSet):
 
     def only_mine(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - django-filter's signature
         """Narrow to the caller's own, or to all others."""
-        who: object = cast("Request", self.request).user
-        own = {"user": who} if isinstance(who, User) else {"proposer_agent": cast("Agent", who).pk}
-        return rows.filter(**own) if value else rows.exclude(**own)
+        own = doing.own(cast("Request", self.request))
+        return rows.filter(own) if value else rows.exclude(own)
 
     def only_waiting(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - as above
         """Narrow to those on which the caller's vote is awaited, or to all others; nobody awaits one of an agent."""

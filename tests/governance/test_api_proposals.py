@@ -10,9 +10,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from config.errors import RefusedError
 from config.models import IdempotentRequest
 from economics.models import Envelope, Refusal
-from governance import ballots, proposals
+from governance import ballots, errors, proposals
 from governance.models import Evidence, Proposal, Vote
 from tests import callers, factories
 from tests.callers import BOOKS, SENATE, Person, problem
@@ -349,6 +350,35 @@ def test_a_write_needs_a_key_of_its_own(scout: Caller) -> None:
     assert IdempotentRequest.objects.count() == 1
 
 
+# What other programs write
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"measure": "policy", "entity_type": "policy", "entity_id": "none", "terms": {"quorum": 1}},
+        {"measure": "policy", "entity_type": "policy", "entity_id": "senate", "terms": {"quorum": [1.5]}},
+        {"measure": "policy", "entity_type": "policy", "entity_id": "worth", "terms": {"evidence_weight": 0.9}},
+        {"measure": "pool", "entity_type": "pool", "entity_id": "none", "terms": {"reserve_tokens": 5}},
+        {"measure": "pool", "entity_type": "hypothesis", "terms": {"mode": "stopped"}},
+        {"measure": "freeze", "entity_id": "nothing"},
+        {"measure": "change_line", "qualifier": "no tier", "requested_tokens": 10**15},
+        {"measure": "grant", "requested_tokens": -5, "terms": {"x": 1}},
+        {"measure": "grant", "entity_id": "nothing", "requested_tokens": 5},
+        {"evidence": ["seen", {"kind": "new_pmids", "claim": {"pmids": 7}}, {"kind": "rumour"}, 5]},
+    ],
+)
+def test_what_another_program_filed_is_shown_and_said_to_be_impossible(scout: Caller, terms: dict[str, Any]) -> None:
+    row = Proposal.objects.create(
+        **{"entity_type": "hypothesis", "entity_id": "h1", "proposer_agent": "scout", "requested_tokens": 0, **terms}
+    )
+    answer = scout.get(f"{PROPOSALS}/{row.pk}")
+    assert answer.status_code == 200
+    assert bool(answer.json()["preview"]["refused"]) == ("evidence" not in terms)
+    assert scout.post(f"{PROPOSALS}/{row.pk}/submit").status_code == 422
+    assert [one["id"] for one in scout.get(PROPOSALS, mine="true").json()["results"]] == [row.pk]
+
+
 # Lists
 
 
@@ -479,3 +509,15 @@ def test_the_closed_list_tells_what_each_measure_takes(scout: Caller) -> None:
     assert set(kinds) == set(Evidence.Kind.values)
     assert [part["name"] for part in kinds["gap_resolution"]["parts"]] == ["gap", "before", "after"]
     assert (kinds["note"]["proves"], kinds["benchmark_result"]["url_needed"]) == (False, True)
+
+
+def test_every_code_of_the_senate_is_listed() -> None:
+    codes = {
+        one.code
+        for one in vars(errors).values()
+        if isinstance(one, type) and one.__module__ == errors.__name__ and issubclass(one, RefusedError)
+    }
+    listed = {one["code"]: one for one in Client().get("/api/problems/").json()["results"]}
+    assert len(codes) >= 15
+    assert codes <= listed.keys()
+    assert listed["incomplete_proposal"]["status"] == 422
