@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from config.site import HouseAdmin
-from economics import catalog
+from economics import catalog, revisions
+from economics.admin import figures
 from economics.models import LanguageModel, Price, Tier
 from economics.price_words import million, moment
 
@@ -170,12 +171,12 @@ class LanguageModelAdmin(HouseAdmin[LanguageModel]):
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         """Add or change the model by the rules of the catalogue."""
-        if change:
-            catalog.change_models([obj.pk], tier=obj.tier_id, is_enabled=obj.is_enabled)
-            return
-        catalog.add_model(
-            obj.name, tier=obj.tier_id, provider=obj.provider, is_enabled=obj.is_enabled, now=timezone.now()
-        )
+        now = timezone.now()
+        with revisions.signed(figures.author(request, "saved in the admin"), now=now):
+            if change:
+                catalog.change_models([obj.pk], tier=obj.tier_id, is_enabled=obj.is_enabled)
+                return
+            catalog.add_model(obj.name, tier=obj.tier_id, provider=obj.provider, is_enabled=obj.is_enabled, now=now)
         obj._state.adding = False  # noqa: SLF001 - what Model.save does
 
     # Deeds
@@ -235,6 +236,7 @@ class LanguageModelAdmin(HouseAdmin[LanguageModel]):
     def _change(self, request: HttpRequest, models: QuerySet[LanguageModel], what: str, **changes: Any) -> None:
         chosen, changed = list(models), 0
         with self.done(request, lambda: f"Models {what}: {changed} of {len(chosen)}."):
-            changed = catalog.change_models([model.pk for model in chosen], **changes)
+            with revisions.signed(figures.author(request, f"{what} in the admin"), now=timezone.now()):
+                changed = catalog.change_models([model.pk for model in chosen], **changes)
             for model in chosen:
                 self.log_change(request, model, what.capitalize() + ".")

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config.errors import RefusedError
-from economics import genai_list, price_sources, price_words, pricelists
+from economics import genai_list, price_sources, price_words, pricelists, revisions
 from economics.models import Price
 from economics.price_sources import PriceList
 from economics.pricelists import Diff
@@ -117,11 +117,9 @@ def answer(request: HttpRequest, done: _Done) -> tuple[str, dict[str, Any]] | No
     if "apply" in request.POST:
         with done(request, lambda: f"{chosen['listing'].title}: imported {pricelists.summary(applied[0])}."):
             who = request.user.get_username()
-            applied.append(
-                pricelists.apply(
-                    chosen["listing"], digest=request.POST.get("digest", ""), who=who, now=now, tiers=chosen["tier_of"]
-                )
-            )
+            digest, tiers = request.POST.get("digest", ""), chosen["tier_of"]
+            with revisions.signed(revisions.Author(who, chosen["listing"].title), now=now):
+                applied.append(pricelists.apply(chosen["listing"], digest=digest, who=who, now=now, tiers=tiers))
             _log(request, applied[0])
         if applied:
             return None

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from config.site import CONFIRMED, ReadOnlyAdmin
-from economics import catalog, price_words, unpriced
+from economics import catalog, price_words, revisions, unpriced
 from economics.admin import figures, price_form, price_import
 from economics.models import Price, Usage
 
@@ -105,15 +105,16 @@ class PriceAdmin(ReadOnlyAdmin[Price]):
         form = price_form.PriceForm(request.POST if request.method == "POST" else None, initial=known)
         form.may_add_models = request.user.has_perm("economics.add_languagemodel")
         if form.is_valid():
-            chosen, saved = form.cleaned_data, None
-            with self.done(request, lambda: f"{saved} is set."):
+            chosen, saved, now = form.cleaned_data, None, timezone.now()
+            by = figures.author(request, "named by a price that was set")
+            with self.done(request, lambda: f"{saved} is set."), revisions.signed(by, now=now):
                 saved = catalog.set_price(
                     resource_type=chosen["resource_type"],
                     name=chosen["name"],
                     rates=chosen["rates"],
                     effective_from=chosen["effective_from"],
                     who=request.user.get_username(),
-                    now=timezone.now(),
+                    now=now,
                     source=chosen["source"],
                     tier=chosen["tier"].pk if chosen["tier"] else "",
                     provider=chosen["provider"],

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from config import laws
+from config import history, laws
 
 MOST_RATE = 1000  # USD for one unit: above any list; times the largest amount still below the largest cost
 
@@ -57,6 +57,7 @@ class LanguageModel(models.Model):
 
         db_table = "economics_models"
         constraints = (models.CheckConstraint(name="model_name_given", condition=~Q(name="")),)
+        triggers = history.recorded("model")
 
     def __str__(self) -> str:
         """Return the name."""

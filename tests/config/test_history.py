@@ -13,7 +13,7 @@ from auction import clearing, pools, settlement
 from auction.models import Clear, Pool
 from config import history, requests
 from economics import budget_policy, envelopes, revisions
-from economics.models import BudgetPolicy, DefaultEnvelope, Envelope, MonetaryPolicy, Revision
+from economics.models import BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, MonetaryPolicy, Revision
 from governance.models import Proposal
 from tests import factories
 from tests.factories import NOON, after
@@ -48,6 +48,7 @@ def test_what_has_a_history() -> None:
     assert {model for model in models if history.is_kept(model)} == {
         BudgetPolicy,
         DefaultEnvelope,
+        LanguageModel,
         MonetaryPolicy,
         Pool,
         Proposal,

@@ -17,7 +17,7 @@ from auction.models import Pool
 from config import change_words, history, history_page, requests
 from config.models import Change
 from economics import budget_policy, envelopes, revisions
-from economics.models import BudgetPolicy, DefaultEnvelope, MonetaryPolicy, Transfer
+from economics.models import BudgetPolicy, DefaultEnvelope, LanguageModel, MonetaryPolicy, Transfer
 from tests import factories, reviewers
 from tests.factories import NOON, REVIEWER, after
 from tests.reviewers import page, press, staff
@@ -210,6 +210,16 @@ def test_default_envelopes_are_saved_and_deleted_in_the_persons_name(root: Clien
     press(root, "delete_selected", again, post="yes")
     assert not DefaultEnvelope.objects.exists()
     assert _signed(default) == ("root", "deleted in the admin", True)
+
+
+def test_models_are_changed_in_the_persons_name(root: Client) -> None:
+    terms = {"name": "deep-1", "provider": "deep", "tier": "small", "is_enabled": "on"}
+    root.post(page(LanguageModel, kind="add"), terms)
+    model = LanguageModel.objects.get()
+    assert _signed(model) == ("root", "saved in the admin", True)
+    press(root, "switch_off", model, confirmed="yes")
+    assert _signed(model) == ("root", "switched off in the admin", True)
+    assert history.of(LanguageModel, "deep-1")[0].changes == {"is_enabled": [True, False]}
 
 
 # Words

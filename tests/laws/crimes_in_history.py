@@ -47,6 +47,6 @@ CRIMES: Final[list[tuple[str, str]]] = [
 # They write history and refuse nothing.
 NO_CRIMES: Final = {
     f"{name}_{what}_on_record"
-    for name in ("budget_policy", "default_envelope", "monetary_policy", "pool", "proposal")
+    for name in ("budget_policy", "default_envelope", "model", "monetary_policy", "pool", "proposal")
     for what in ("changes", "comes_and_goes")
 }

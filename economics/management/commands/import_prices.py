@@ -9,10 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config.errors import RefusedError
-from economics import genai_list, price_sources, price_words, pricelists
+from economics import genai_list, price_sources, price_words, pricelists, revisions
 from economics.price_sources import PriceList
 
 _SHOWN: Final = 10
+_WHO: Final = "manage.py import_prices"
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _NOT_UNDERSTOOD: Final = 3
 _EXIT_CODES: Final = """
@@ -80,7 +81,8 @@ class Command(BaseCommand):
                 self.stdout.write("A dry run: nothing was written.")
             else:
                 _confirm(asks=not options["yes"])
-                pricelists.apply(listing, digest=found.digest, who="manage.py import_prices", now=now, tiers=tiers)
+                with revisions.signed(revisions.Author(_WHO, listing.title), now=now):
+                    pricelists.apply(listing, digest=found.digest, who=_WHO, now=now, tiers=tiers)
                 self.stdout.write(f"Imported {len(found.models):,} models and {len(found.changes):,} prices.")
                 self.stdout.write("Usage that waited for one of them is priced by the next tick.")
         except RefusedError as refusal:
