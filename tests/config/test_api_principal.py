@@ -18,7 +18,11 @@ pytestmark = pytest.mark.django_db
 EVERY_SCOPE = sorted(frozenset().union(*keys.SCOPES_BY_KIND.values()))
 PARTS = {
     **dict.fromkeys(
-        ("bid_id", "round_id", "account_id", "price_id", "reservation_id", "usage_id", "review_id", "outcome_id"), "1"
+        (
+            *("bid_id", "round_id", "account_id", "price_id", "reservation_id", "usage_id", "review_id", "outcome_id"),
+            *("proposal_id", "evidence_id", "refusal_id"),
+        ),
+        "1",
     ),
     "slot_id": "slot",
     "task_id": "task",
@@ -52,7 +56,7 @@ CALLS = [
 
 
 def test_every_method_of_every_view_names_a_known_scope() -> None:
-    assert len(CALLS) == 73
+    assert len(CALLS) == 90
     assert {scope for _method, _address, scope in CALLS} == set(EVERY_SCOPE)
     for address, view in _walk(get_resolver()):
         served = {name.upper() for name in view.http_method_names if hasattr(view, name)}
