@@ -200,9 +200,8 @@ def _label(name: str) -> str:
 def _stale(card: Card) -> SafeString:
     """Return the warning that the base has moved, with what voters saw and what stands."""
     seen, stands = card.all_ballots[0].base, card.base or {}
-    what_then = (
-        "a reviewer confirms it" if card.proposal.status == "approved" else "once approved, a reviewer confirms it"
-    )
+    who = "the chair" if measures.needs_chair(card.proposal) else "a reviewer"
+    what_then = f"{who} confirms it" if card.proposal.status == "approved" else f"once approved, {who} confirms it"
     return format_html(
         '<div class="warning"><p>What would change has changed since voting opened: {}.</p>{}</div>',
         what_then,

@@ -79,7 +79,8 @@ class Deeds(HouseAdmin[Proposal]):
             case Proposal.Status.APPROVED:
                 if not proposal.card.is_stale:
                     return own | {"enact"}
-                return own | ({"confirm"} if _is_elector(request, proposal) else set())
+                may = self.has_enact_permission(request) or not measures.needs_chair(proposal)
+                return own | ({"confirm"} if may and _is_elector(request, proposal) else set())
         return set()
 
     def _through(  # noqa: PLR0913, PLR0917 - a form, its page and the rule behind it

@@ -42,15 +42,15 @@ class OfABallot(LargeTableAdmin[Any]):
 
     @admin.display(description="proposal")
     def on(self, row: Any) -> SafeString:
-        """Lead to the proposal."""
-        return to(row.ballot.proposal_id)
+        """Lead to the proposal, and say which of its ballots it was."""
+        return format_html("{}, {}", to(row.ballot.proposal_id), row.ballot)
 
 
 @admin.register(Evidence)
 class EvidenceAdmin(OfAProposal):
     """What proposals stand on, and what the system found when it looked."""
 
-    list_display = ("id", "on", "kind", "claimed", "check_state", "check_says", "attached_by", "attached_at")
+    list_display = ("id", "on", "kind", "claimed", "check_state", "check_says", "attached_at")
     list_filter = ("kind", "check_state")
 
     @admin.display(description="claim")
@@ -64,8 +64,7 @@ class BallotAdmin(OfAProposal):
     """Each time a proposal is voted on: by whose votes, until when, and how it ended."""
 
     list_display = (
-        *("id", "on", "number", "voted", "quorum", figure("requested"), "opened_at", "closes_at", "closed_at"),
-        *("outcome", figure("granted"), "closed_by"),
+        *("id", "on", "number", "voted", figure("requested"), figure("granted"), "outcome", "closes_at", "closed_at"),
     )
     list_filter = ("outcome",)
 
@@ -76,16 +75,16 @@ class BallotAdmin(OfAProposal):
         return counted
 
     @admin.display(description="votes")
-    def voted(self, ballot: Any) -> int:
-        """Return how many votes stand."""
-        return ballot.live  # type: ignore[no-any-return] # annotated above
+    def voted(self, ballot: Any) -> str:
+        """Return how many votes stand, and the quorum."""
+        return f"{ballot.live} of {ballot.quorum}"
 
 
 @admin.register(Elector)
 class ElectorAdmin(OfABallot):
     """Who may vote in a ballot, as it was when voting opened."""
 
-    list_display = ("id", "on", "ballot", "name")
+    list_display = ("id", "on", "name")
     search_fields: ClassVar[tuple[str, ...]] = ("ballot__proposal_id__exact", "name__exact")
     search_help_text = "The number of a proposal or the name of a reviewer, whole."
 
@@ -94,13 +93,15 @@ class ElectorAdmin(OfABallot):
 class VoteAdmin(OfABallot):
     """What reviewers said and why; a vote that was superseded stays on record."""
 
-    list_display = (
-        *("id", "on", "ballot", "voter_name", "choice", figure("amount"), "why", "revisit_at", "cast_at"),
-        "superseded_at",
-    )
+    list_display = ("id", "on", "voter_name", "said", figure("amount"), "why", "cast_at")
     list_filter = ("choice",)
     search_fields: ClassVar[tuple[str, ...]] = ("ballot__proposal_id__exact", "voter_name__exact")
     search_help_text = "The number of a proposal or the name of a reviewer, whole."
+
+    @admin.display(description="vote")
+    def said(self, vote: Vote) -> str:
+        """Return the choice, and whether a later vote took its place."""
+        return f"{vote.choice}, superseded" if vote.superseded_at else vote.choice
 
     @admin.display(description="reason")
     def why(self, vote: Vote) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -422,6 +423,15 @@ def test_each_role_does_what_the_grid_says(short_audit: None, deed: str) -> None
 
 def test_the_grid_names_every_deed_that_is_tried() -> None:
     assert list(EXPECTED) == list(DEEDS)
+
+
+def test_the_page_for_operators_tells_the_same_grid() -> None:
+    page_of = Path("docs/operations.md").read_text().partition("## Roles")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page_of.splitlines() if line[:1] == "|"]
+    heads = ["root" if name == "superuser" else name for name in rows[0][1:]]
+    for deed, *told in rows[2:]:
+        found = dict(zip(PEOPLE, EXPECTED[f"admin: {deed}"], strict=True))
+        assert told == [found[name].replace("law", "no") for name in heads], deed
 
 
 def _rights() -> dict[str, list[str]]:
