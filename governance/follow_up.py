@@ -12,10 +12,12 @@ from economics import outcomes
 MOST: Final = 1_000  # proposals told at once
 
 # Each enacted proposal with the span in which its gain counts: from the moment it took effect to the one by which it
-# was promised, or to now. Net edges are those of its entity, whatever brought them about. `alongside`: how many other
+# was promised, or to now. Net edges are those of its entity, whatever brought them about; a pool and a policy have
+# none of their own. `alongside`: how many other
 # enacted proposals on the entity have a span that overlaps, with which it shares them.
 _FOLLOWED: Final = f"""
-SELECT span.*, g.edges AS realised, span.gain_by <= %(at)s AS is_due,
+SELECT span.*, CASE WHEN span.measure NOT IN ('pool', 'policy') THEN g.edges END AS realised,
+       span.gain_by <= %(at)s AS is_due,
        (SELECT count(*) FROM allocation_proposals other
          WHERE other.entity_type = span.entity_type AND other.entity_id = span.entity_id AND other.status = 'enacted'
            AND other.id <> span.id AND other.enacted_at <= span.ends AND other.gain_by >= span.starts
@@ -45,9 +47,12 @@ _NEWEST: Final = f"SELECT {_COLUMNS} FROM ({_FOLLOWED.format(which=_LAST)}) AS f
 
 # What promises came to: of those due, then of those that are not.
 _SUMS: Final = """
-count(f.id), count(f.id) FILTER (WHERE f.is_due), count(f.id) FILTER (WHERE f.is_due AND f.realised >= f.promised),
-coalesce(sum(f.promised) FILTER (WHERE f.is_due), 0), coalesce(sum(f.realised) FILTER (WHERE f.is_due), 0),
-coalesce(sum(f.promised) FILTER (WHERE NOT f.is_due), 0), coalesce(sum(f.realised) FILTER (WHERE NOT f.is_due), 0)
+count(f.id), count(f.realised) FILTER (WHERE f.is_due),
+count(f.id) FILTER (WHERE f.is_due AND f.realised >= f.promised),
+coalesce(sum(f.promised) FILTER (WHERE f.is_due AND f.realised IS NOT NULL), 0),
+coalesce(sum(f.realised) FILTER (WHERE f.is_due), 0),
+coalesce(sum(f.promised) FILTER (WHERE NOT f.is_due AND f.realised IS NOT NULL), 0),
+coalesce(sum(f.realised) FILTER (WHERE NOT f.is_due), 0)
 """
 _BY_PROPOSER: Final = f"""
 WITH f AS ({_FOLLOWED.format(which=_SINCE.format(moment="p.decided_at"))})
@@ -76,7 +81,8 @@ SELECT (array_agg(v.voter_name ORDER BY v.id DESC))[1], count(*), count(*) FILTE
 class Followed(NamedTuple):
     """An enacted proposal: net edges promised by a day, and those its entity gained since it took effect until then.
 
-    `granted` is the change of its line, in that line's unit; None: a measure without an amount. `alongside`: how many
+    `realised` None: a pool or a policy touches everybody, and what came of it is not told apart. `granted` is the
+    change of its line, in that line's unit; None: a measure without an amount. `alongside`: how many
     other enacted proposals share the gain, for their spans on the entity overlap.
     """
 
@@ -91,7 +97,7 @@ class Followed(NamedTuple):
     enacted_at: datetime
     gain_by: datetime
     promised: Decimal
-    realised: Decimal
+    realised: Decimal | None
     is_due: bool
     alongside: int
 
@@ -101,16 +107,23 @@ class Followed(NamedTuple):
         return _share(self.realised, self.promised)
 
     @property
+    def promise(self) -> str:
+        """What became of the promise, in a word or two."""
+        if self.realised is None:
+            return "not told apart"
+        return {None: "not due", True: "kept", False: "not kept"}[self.is_kept]
+
+    @property
     def is_kept(self) -> bool | None:
-        """Whether the promise was kept; None: its day has not come."""
-        return self.realised >= self.promised if self.is_due else None
+        """Whether the promise was kept; None: its day has not come, or nobody could tell."""
+        return self.realised >= self.promised if self.is_due and self.realised is not None else None
 
 
 class Sums(NamedTuple):
     """What the promises of enacted proposals came to, in net edges.
 
-    `promised` and `realised` are of those whose day has come (`due`, of which some were `kept`); `open_…` of the
-    others, whose gain is still coming in.
+    Those of pools and policies are in `enacted` only. `promised` and `realised` are of those whose day has come (`due`,
+    of which some were `kept`); `open_…` of the others, whose gain is still coming in.
     """
 
     enacted: int
@@ -155,8 +168,8 @@ class OfReviewer(NamedTuple):
     sums: Sums
 
 
-def _share(realised: Decimal, promised: Decimal) -> Decimal | None:
-    return round(realised / promised, 4) if promised else None
+def _share(realised: Decimal | None, promised: Decimal) -> Decimal | None:
+    return None if realised is None or not promised else round(realised / promised, 4)
 
 
 def of(proposal_ids: Collection[int], at: datetime) -> dict[int, Followed]:

@@ -228,6 +228,8 @@ def _effect(told: chain.Told) -> Iterator[Step]:
 
 def _gained(followed: follow_up.Followed) -> str:
     """Return what was promised and what came."""
+    if followed.realised is None:
+        return f"Promised were {words.number(followed.promised)} net edges, of everybody's work"
     share = "" if followed.share is None else f", {followed.share:.0%} of what was promised"
     came = f"{words.number(followed.realised)} of {words.number(followed.promised)} net edges{share}"
     others = "another proposal shares" if followed.alongside == 1 else f"{followed.alongside} other proposals share"

@@ -114,9 +114,8 @@ def _named(one: follow_up.Followed) -> SafeString:
 
 def _kept(one: follow_up.Followed) -> SafeString:
     """Return whether the promise was kept, as a badge in the colours of what a proposal came to."""
-    if one.is_kept is None:
-        return card.badge("not due", "is-draft")
-    return card.badge("kept", "is-enacted") if one.is_kept else card.badge("not kept", "is-rejected")
+    looks = {None: "is-draft", True: "is-enacted", False: "is-rejected"}
+    return card.badge(one.promise, looks[one.is_kept])
 
 
 def _granted(one: follow_up.Followed) -> str:
@@ -152,8 +151,8 @@ def _of_sums(sums: follow_up.Sums) -> tuple[str, ...]:
     )
 
 
-def _edges(number: Decimal) -> str:
-    return words.number(round(number, 2))
+def _edges(number: Decimal | None) -> str:
+    return words.number(None if number is None else round(number, 2))
 
 
 def _percent(share: Decimal | None) -> str:

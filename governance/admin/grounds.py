@@ -35,6 +35,8 @@ def gain(proposal: Proposal) -> str:
     found = follow_up.of([proposal.pk], timezone.now()).get(proposal.pk)
     if found is None:  # by a clock ahead of ours
         return promised
+    if found.realised is None:
+        return f"{promised}; it touches everybody, and what came of it is not told apart"
     share = "" if found.share is None else f" ({found.share:.0%})"
     came = f"{promised}; realised {words.number(found.realised)}{share}"
     return f"{came} so far" if found.is_kept is None else f"{came}: {'kept' if found.is_kept else 'not kept'}"

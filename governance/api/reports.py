@@ -71,10 +71,15 @@ class FollowedShown(serializers.Serializer[Any]):
     enacted_at = serializers.DateTimeField()
     gain_by = serializers.DateTimeField()
     promised = _edges()
-    realised = _edges("Gained less removed, corrections included; so far, while it is not due.")
+    realised = fields.Exact(
+        max_digits=40,
+        decimal_places=6,
+        allow_null=True,
+        help_text="Gained less removed, corrections included; so far, while it is not due. Null: of a pool or policy.",
+    )
     share = _share()
     is_due = serializers.BooleanField()
-    is_kept = serializers.BooleanField(allow_null=True, help_text="Null: its day has not come.")
+    is_kept = serializers.BooleanField(allow_null=True, help_text="Null: its day has not come, or nobody can tell.")
     alongside = serializers.IntegerField()
 
 

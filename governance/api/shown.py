@@ -178,11 +178,13 @@ class GainShown(serializers.Serializer[Any]):
     """Net edges promised by a day, and those the entity gained from enactment until then, or so far."""
 
     promised = fields.Exact(max_digits=20, decimal_places=6)
-    realised = fields.Exact(max_digits=36, decimal_places=6)
+    realised = fields.Exact(
+        max_digits=36, decimal_places=6, allow_null=True, help_text="Null: a pool or a policy touches everybody."
+    )
     share = fields.Exact(max_digits=36, decimal_places=4, allow_null=True, help_text="Null: nothing was promised.")
     gain_by = serializers.DateTimeField()
     is_due = serializers.BooleanField()
-    is_kept = serializers.BooleanField(allow_null=True, help_text="Null: its day has not come.")
+    is_kept = serializers.BooleanField(allow_null=True, help_text="Null: its day has not come, or nobody can tell.")
     alongside = serializers.IntegerField(help_text="How many other enacted proposals share the gain.")
 
 

@@ -122,6 +122,17 @@ def test_two_proposals_on_an_entity_share_its_edges_and_say_so(own: Envelope) ->
 # Lists
 
 
+def test_what_came_of_a_pools_settings_is_not_told_apart() -> None:
+    pool = factories.envelope("gpu", entity_type="pool")
+    asked = decisions.enacted(50, of=pool, days=1, measure="pool", requested_tokens=0, terms={"reserve_tokens": 5})
+    found = _of(asked, NOON + 9 * DAY)
+    assert (found.promised, found.realised, found.share, found.is_kept, found.promise) == (
+        *(Decimal(50), None, None, None, "not told apart"),
+    )
+    (proposer,) = follow_up.by_proposer(at=NOON + 9 * DAY)
+    assert proposer.sums == NOTHING._replace(enacted=1)  # and in no sum of promises
+
+
 def test_the_list_begins_with_the_last_and_is_narrowed_by_time_and_type(own: Envelope) -> None:
     first, second = decisions.enacted(10, of=own), decisions.enacted(10, of=own, at=NOON + DAY)
     gap = decisions.enacted(5, of=factories.envelope("g1", entity_type="knowledge_gap"), at=NOON + 2 * DAY)

@@ -98,7 +98,7 @@ def _enacted(one: follow_up.Followed) -> tuple[str, ...]:
         f"{one.enacted_at:%Y-%m-%d}",
         f"{one.gain_by:%Y-%m-%d}",
         *(_number(one.promised), _number(one.realised), _percent(one.share)),
-        {None: "not due", True: "kept", False: "not kept"}[one.is_kept],
+        one.promise,
         str(one.alongside) if one.alongside else _NONE,
     )
 
@@ -108,8 +108,8 @@ def _row(name: str, counts: Sequence[int], sums: follow_up.Sums) -> tuple[str, .
     return (name, *(f"{number:,}" for number in (*counts, *sums[:3])), *edges)
 
 
-def _number(number: Decimal) -> str:
-    return f"{number.normalize():,f}" if number else "0"
+def _number(number: Decimal | None) -> str:
+    return _NONE if number is None else f"{number.normalize():,f}" if number else "0"
 
 
 def _percent(share: Decimal | None) -> str:
