@@ -20,7 +20,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
 @pytest.mark.parametrize(
     ("page", "count"),
     [
-        ("README.md", 3),
+        ("README.md", 5),
         ("docs/budgets.md", 8),
         ("docs/usage.md", 5),
         ("docs/prices.md", 4),
