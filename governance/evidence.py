@@ -11,7 +11,6 @@ from economics import market, observations, outcomes, returns
 from governance import claims, errors
 from governance.models import Evidence
 
-SHAPES: Final = claims.SHAPES
 GAP: Final = "knowledge_gap"  # the type of entity that a gap is
 NEAR: Final = Decimal("0.02")  # how far above the market a claimed confidence may lie
 SHARE: Final = Decimal("0.9")  # of a claimed yield that must be found

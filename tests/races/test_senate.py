@@ -156,7 +156,7 @@ def test_withdrawn_or_enacted_never_both() -> None:
             ((None, "proposal_state"), ("enacted", "")),
             (("withdrawn", ""), (None, "voting_closed")),
         }
-        assert _fresh(proposal).status == withdrawn.value or decided.value
+        assert _fresh(proposal).status == (withdrawn.value or decided.value)
         assert _base(envelope) == (1_500 if decided.value else 1_000)
         assert _raised(proposal) == (1 if decided.value else 0)
         assert _follows(proposal)
