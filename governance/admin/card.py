@@ -54,9 +54,20 @@ class Card:
         if self.proposal.status not in COMING:
             return None
         try:
-            return measures.base(self.proposal, at=self.at)
+            return self._told()
         except RefusedError:
             return None
+
+    def _told(self) -> dict[str, Any]:
+        """Read what stands; of a draft only if it is one that could be carried out: other programs file any."""
+        if self.proposal.status == Proposal.Status.DRAFT:
+            measures.check(self.proposal)
+        return measures.base(self.proposal, at=self.at)
+
+    def preview(self, granted: int) -> list[measures.Row]:
+        """Return what would change if so much were enacted now; refuses what could not be, as things stand."""
+        stands = self._told() if self.base is None else self.base
+        return measures.preview(self.proposal, granted, at=self.at, stands=stands)
 
     @cached_property
     def is_stale(self) -> bool:
@@ -169,7 +180,7 @@ def change(card: Card) -> SafeString:
 def preview(card: Card, granted: int) -> SafeString:
     """Return what would change if so much were enacted now."""
     try:
-        rows = measures.preview(card.proposal, granted, at=card.at, stands=card.base)
+        rows = card.preview(granted)
     except RefusedError as refused:
         return format_html('<p class="warning">It could not take effect as things stand: {}</p>', refused.detail)
     changes = [(_label(row.what), row.before, row.after) for row in rows if row.before != row.after]

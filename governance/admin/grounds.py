@@ -53,7 +53,7 @@ def evidence(proposal: Proposal) -> SafeString:
 def _piece(one: Evidence) -> SafeString:
     found = words.told(one.check_found)
     parts = [
-        format_html("<strong>{}</strong> {}", one.get_kind_display(), words.told(_in_order(one))),
+        format_html("<strong>{}</strong> {}", one.get_kind_display(), words.told(in_order(one))),
         format_html(
             "{} {}{}",
             card.badge(_CHECKS[one.check_state], f"is-{one.check_state}"),
@@ -73,10 +73,11 @@ def _piece(one: Evidence) -> SafeString:
     )
 
 
-def _in_order(one: Evidence) -> dict[str, Any]:
+def in_order(one: Evidence) -> dict[str, Any]:
     """Return a claim by the order in which its kind names the parts; what another program said besides, behind."""
+    claim = one.claim if isinstance(one.claim, dict) else {"given": one.claim}
     names = [part.name for part in claims.SHAPES[one.kind].parts]
-    return {name: one.claim[name] for name in dict.fromkeys([*names, *one.claim]) if name in one.claim}
+    return {name: claim[name] for name in dict.fromkeys([*names, *claim]) if name in claim}
 
 
 def _attached(one: Evidence) -> SafeString:

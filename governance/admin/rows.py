@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.site import LargeTableAdmin, figure
-from governance.admin import words
+from governance.admin import grounds, words
 from governance.models import Ballot, Elector, Enactment, Evidence, Vote
 
 
@@ -50,22 +50,20 @@ class OfABallot(LargeTableAdmin[Any]):
 class EvidenceAdmin(OfAProposal):
     """What proposals stand on, and what the system found when it looked."""
 
-    list_display = ("id", "on", "kind", "claimed", "check_state", "check_says", "attached_at")
+    list_display = ("id", "on", "kind", "claimed", "check_state", "check_says")
     list_filter = ("kind", "check_state")
 
     @admin.display(description="claim")
     def claimed(self, evidence: Evidence) -> str:
         """Return the claim in one line."""
-        return words.short(words.told(evidence.claim))
+        return words.short(words.told(grounds.in_order(evidence)))
 
 
 @admin.register(Ballot)
 class BallotAdmin(OfAProposal):
     """Each time a proposal is voted on: by whose votes, until when, and how it ended."""
 
-    list_display = (
-        *("id", "on", "number", "voted", figure("requested"), figure("granted"), "outcome", "closes_at", "closed_at"),
-    )
+    list_display = ("id", "on", "voted", figure("requested"), figure("granted"), "ended")
     list_filter = ("outcome",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -73,6 +71,18 @@ class BallotAdmin(OfAProposal):
         rows: QuerySet[Any] = super().get_queryset(request)
         counted: QuerySet[Any] = rows.annotate(live=Count("votes", filter=Q(votes__superseded_at=None)))
         return counted
+
+    @admin.display(description="proposal")
+    def on(self, row: Any) -> SafeString:
+        """Lead to the proposal, and say which of its ballots it was."""
+        return format_html("{}, {}", to(row.proposal_id), row)
+
+    @admin.display(description="outcome")
+    def ended(self, ballot: Ballot) -> str:
+        """Return how and when it ended, or until when votes are taken."""
+        if ballot.closed_at is None:
+            return f"open until {words.moment(ballot.closes_at)}"
+        return f"{ballot.outcome} {words.moment(ballot.closed_at)}"
 
     @admin.display(description="votes")
     def voted(self, ballot: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -204,6 +205,29 @@ def test_a_card_costs_the_same_for_many_votes_ballots_and_evidence() -> None:
         _vote(proposal, voter, "reject", reason="no")
         _vote(proposal, voter, reason="yes, after all")
     assert (before <= 15, cost()) == (True, before)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"measure": "policy", "entity_type": "policy", "entity_id": "nowhere"},
+        {"measure": "policy", "entity_type": "policy", "entity_id": "worth", "terms": {"no_such": [1]}},
+        {"measure": "pool", "entity_type": "pool", "entity_id": "nowhere", "terms": {"reserve_tokens": None}},
+        {"measure": "pool", "entity_type": "pool", "entity_id": "scidex-agent", "terms": {"no_such": {}}},
+        {"measure": "grant", "qualifier": "nowhere", "requested_tokens": -5},
+        {"measure": "unfreeze", "entity_id": "nowhere"},
+        {"evidence": ["text", 7, None, {"kind": "new_pmids", "claim": {"pmids": 3}}, {"kind": ["x"]}, [1]]},
+        {"proposer_id": "somebody", "proposer_agent": None, "agent": None},
+    ],
+)
+def test_whatever_another_program_files_by_sql_has_a_card(terms: dict[str, Any]) -> None:
+    ada = senate.reviewer()
+    proposal = _draft(**terms)
+    for address in (page(Proposal), page(Evidence)):
+        assert _signed_in(ada).get(address).status_code == 200
+    changes = re.search(r'class="form-row field-change">(.*?)</fieldset>', _card(ada, proposal), re.DOTALL)
+    assert changes is not None
+    assert re.search("could not take effect as things stand: [A-Z]|<td|<p>Nothing", changes[1])
 
 
 # Who may do what on a card
