@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, NoReturn
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from config.errors import RefusedError
 from config.models import Agent, User
@@ -210,6 +211,13 @@ def standing(ballot: Ballot) -> Standing:
         as_it_stands,
         tally.tally(live, **size, over=False),
     )
+
+
+def awaiting(voter_id: int | None, *, now: datetime) -> QuerySet[Ballot]:
+    """Return the open ballots in which somebody (None: nobody) may vote and has not."""
+    voted = Vote.objects.filter(ballot=OuterRef("pk"), voter=voter_id, superseded_at=None)
+    seats = Elector.objects.filter(user=voter_id)
+    return Ballot.objects.filter(~Exists(voted), closed_at=None, closes_at__gt=now, electors__in=seats)
 
 
 def _live(votes: Sequence[Vote]) -> list[tally.Vote]:

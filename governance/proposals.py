@@ -15,7 +15,7 @@ from governance.models import Ballot, Evidence, Proposal
 from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS
 
 _LONGEST_TYPE, _LONGEST_ID, _LONGEST_QUALIFIER = 64, 200, 100
-_MOST_EVIDENCE: Final = 50
+MOST_EVIDENCE: Final = 50
 _LATEST: Final = timedelta(days=3_660)
 _ALL_TO_A_GAIN: Final = 10**12
 TERMS: Final = (
@@ -109,8 +109,8 @@ def attach(proposal_id: int, *, by: Proposer, now: datetime, given: Given) -> Ev
 
 def _attach(proposal: Proposal, given: Given, by: Proposer, now: datetime) -> Evidence:
     claim = evidence.checked_form(given.kind, given.claim, note=given.note, url=given.url)
-    if Evidence.objects.filter(proposal=proposal, withdrawn_at=None).count() >= _MOST_EVIDENCE:
-        msg = f"A proposal takes {_MOST_EVIDENCE} pieces of evidence at most."
+    if Evidence.objects.filter(proposal=proposal, withdrawn_at=None).count() >= MOST_EVIDENCE:
+        msg = f"A proposal takes {MOST_EVIDENCE} pieces of evidence at most."
         raise errors.InvalidEvidenceError(msg, pointer="/evidence")
     found = evidence.look(proposal.entity_type, proposal.entity_id, given.kind, claim, now=now, url=given.url)
     return Evidence.objects.create(
@@ -237,8 +237,14 @@ def visible_to(by: Proposer) -> QuerySet[Proposal]:
     """Return what one may see: people all, an agent its own and what others have submitted."""
     if by.user is not None:
         return Proposal.objects.all()
-    own = Q(agent=by.agent) | Q(proposer_agent=by.name)
-    return Proposal.objects.filter(own | Q(submitted_at__isnull=False))
+    return Proposal.objects.filter(own(by) | Q(submitted_at__isnull=False))
+
+
+def own(by: Proposer) -> Q:
+    """Return what tells one's own proposals, also those that another program filed in one's name."""
+    if by.user is not None:
+        return Q(user=by.user) | Q(proposer_id=by.name)
+    return Q(agent=by.agent) | Q(proposer_agent=by.name)
 
 
 def _known(terms: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from governance import ballots
 from governance.admin import votes
-from governance.models import Ballot, Proposal
+from governance.models import Proposal
 
 _USUAL_TYPES: Final = ("hypothesis", "knowledge_gap", "analysis", "entity", "quest", "agent", "pool", "policy")
 
@@ -43,12 +44,8 @@ class WaitsFilter(admin.SimpleListFilter):
         """Keep what the reader may still vote on, or what says why it waits."""
         match self.value():
             case "vote":
-                mine = Ballot.objects.filter(
-                    closed_at=None, closes_at__gt=timezone.now(), electors__user=request.user.pk
-                )
-                voted = mine.filter(votes__voter=request.user.pk, votes__superseded_at=None)
-                waiting = mine.exclude(pk__in=voted.values("pk"))
-                return queryset.filter(status=Proposal.Status.SUBMITTED, pk__in=waiting.values("proposal_id"))
+                waiting = ballots.awaiting(request.user.pk, now=timezone.now())
+                return queryset.filter(pk__in=waiting.values("proposal"))
             case "person":
                 return queryset.exclude(waits_because="")
         return queryset
@@ -61,7 +58,7 @@ class BallotList(ChangeList):
         """Add the ballots to the rows of this page."""
         super().get_results(request)
         rows = list(self.result_list)
-        ballots = votes.last_of([row.pk for row in rows])
+        last = votes.last_of([row.pk for row in rows])
         for row in rows:
-            row.ballot = ballots.get(row.pk)
+            row.ballot = last.get(row.pk)
         self.result_list = rows

@@ -7,7 +7,6 @@ from governance import claims, proposals
 from governance.models import Evidence, Proposal, Vote
 from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS
 
-MOST_EVIDENCE: Final = 50
 # With the titles that they have in the books, so that the description of the API names each of them once.
 CLASSES: Final = [
     (name, name.replace("_", " ").title()) for name in ("llm_tokens", "cpu_seconds", "storage_gb_hours", "api_calls")
@@ -56,7 +55,7 @@ class FileProposal(Amend):
 
     entity_type = fields.PlainText(max_length=64)
     entity_id = fields.PlainText()
-    evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)  # type: ignore[call-arg] # it makes a list
+    evidence = GiveEvidence(many=True, max_length=proposals.MOST_EVIDENCE, default=list)  # type: ignore[call-arg] # it makes a list
     submit = fields.Flag(default=False)
 
 
@@ -67,7 +66,7 @@ class Ask(fields.Body):
     justification = fields.LongText(max_length=LONGEST_TEXT, allow_blank=True, required=False)
     gain_edges = fields.PlainNumber(max_digits=18, decimal_places=6, min_value=0, allow_null=True, required=False)
     gain_by = fields.Moment(allow_null=True, required=False)
-    evidence = GiveEvidence(many=True, max_length=MOST_EVIDENCE, default=list)  # type: ignore[call-arg] # it makes a list
+    evidence = GiveEvidence(many=True, max_length=proposals.MOST_EVIDENCE, default=list)  # type: ignore[call-arg] # it makes a list
     submit = fields.Flag(default=False)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import ClassVar, Final, cast
 
 from django.db import transaction
-from django.db.models import Q
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
@@ -26,12 +25,6 @@ def caller(request: Request) -> proposals.Proposer:
     """Return who calls, as a proposer."""
     who: object = request.user
     return proposals.Proposer(user=who) if isinstance(who, User) else proposals.Proposer(agent=cast("Agent", who))
-
-
-def own(request: Request) -> Q:
-    """Return what tells the caller's own proposals, also those that another program filed in its name."""
-    by = caller(request)
-    return (Q(user=by.user) | Q(proposer_id=by.name)) if by.user else Q(agent=by.agent) | Q(proposer_agent=by.name)
 
 
 class Senate(views.Reviewed):

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import django_filters
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -15,7 +15,7 @@ from config.api import fields, filters, idempotency, views
 from config.models import Change, User
 from governance import ballots, errors, evidence, proposals
 from governance.api import bodies, doing, shown
-from governance.models import Elector, Proposal, Vote
+from governance.models import Proposal
 
 
 class ProposalFilter(django_filters.FilterSet):
@@ -34,23 +34,14 @@ class ProposalFilter(django_filters.FilterSet):
 
     def only_mine(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - django-filter's signature
         """Narrow to the caller's own, or to all others."""
-        own = doing.own(cast("Request", self.request))
+        own = proposals.own(doing.caller(cast("Request", self.request)))
         return rows.filter(own) if value else rows.exclude(own)
 
     def only_waiting(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - as above
         """Narrow to those on which the caller's vote is awaited, or to all others; nobody awaits one of an agent."""
         who: object = cast("Request", self.request).user
         voter = who.pk if isinstance(who, User) else None
-        voted = Vote.objects.filter(ballot=OuterRef("ballot"), voter=voter, superseded_at=None)
-        awaited = Exists(
-            Elector.objects.filter(
-                ~Exists(voted),
-                user=voter,
-                ballot__proposal=OuterRef("pk"),
-                ballot__closed_at=None,
-                ballot__closes_at__gt=timezone.now(),
-            )
-        )
+        awaited = Q(pk__in=ballots.awaiting(voter, now=timezone.now()).values("proposal"))
         return rows.filter(awaited) if value else rows.exclude(awaited)
 
 
