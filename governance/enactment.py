@@ -99,7 +99,7 @@ def _carry_out(  # noqa: PLR0913, PLR0917 - who, what, over which base, when and
     why = author.why or f"Approved by the Senate: {proposal}"
     signed = revisions.Author(author.who, why, "proposal", str(proposal.pk))
     try:
-        done = measures.apply(proposal, ballot.granted, author=signed, now=now)
+        done = measures.apply(proposal, stands, ballot.granted, author=signed, now=now)
     except RefusedError as refusal:
         if isinstance(refusal, errors.MeasureRefusedError | RetryableError):
             raise

@@ -49,9 +49,10 @@ class ChangeLine:
             )
         return {**base, "base": measuring.plain(changed)}
 
-    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
+    def apply(
+        self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
+    ) -> None:
         """Do it."""
-        stood = self.base(proposal, now)
         base = Decimal(self.after(proposal, stood, granted)["base"])
         whole = proposal.resource_type in {"llm_tokens", "api_calls"}
         ceiling: dict[str, Any] = {_COLUMNS[proposal.resource_type]: int(base) if whole else base}
@@ -104,11 +105,13 @@ class GrantOnLine:
         del proposal
         return {**base, "granted": measuring.plain(Decimal(base["granted"]) + granted)}
 
-    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
+    def apply(
+        self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
+    ) -> None:
         """Do it."""
         if proposal.lasts_until is not None and proposal.lasts_until < now:
             measuring.refuse("The time it was asked for is over.")
-        self.after(proposal, self.base(proposal, now), granted)
+        self.after(proposal, stood, granted)
         line = _line(proposal, now)
         first = proposal.lasts_from if proposal.lasts_from and proposal.lasts_from > now else None
         if line is None or line.envelope_id is None:

@@ -50,8 +50,10 @@ class _State:
             measuring.refuse("It is frozen already." if self.freeze else "It is not frozen.")
         return {"state": "frozen" if self.freeze else "as before the freeze"}
 
-    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
-        self.after(proposal, self.base(proposal, now), granted)
+    def apply(
+        self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
+    ) -> None:
+        self.after(proposal, stood, granted)
         ids = [envelopes.get(proposal.entity_type, proposal.entity_id).pk]
         if self.freeze:
             stops.freeze(ids, author=author, now=now)
@@ -110,11 +112,13 @@ def preview(proposal: Proposal, granted: int, *, at: datetime, stands: measuring
     return [Row(_title(proposal, name), stood.get(name), value) for name, value in would.items() if name != "window"]
 
 
-def apply(proposal: Proposal, granted: int, *, author: revisions.Author, now: datetime) -> Done:
-    """Do it, in the caller's transaction; refuses what cannot be done as things stand."""
-    before = base(proposal, at=now)
-    _MEASURES[proposal.measure].apply(proposal, granted, author, now)
-    return Done(before, base(proposal, at=now))
+def apply(proposal: Proposal, stands: measuring.Base, granted: int, *, author: revisions.Author, now: datetime) -> Done:
+    """Do it, in the caller's transaction, over the base `stands` that the caller has read and compared.
+
+    Read again it could be another: an envelope that is not there yet cannot be locked. Refuses what cannot be done.
+    """
+    _MEASURES[proposal.measure].apply(proposal, stands, granted, author=author, now=now)
+    return Done(stands, base(proposal, at=now))
 
 
 def lock(proposal: Proposal) -> None:

@@ -24,8 +24,8 @@ class Measure(Protocol):
     def after(self, proposal: Proposal, base: Base, granted: int) -> Base:
         """Return what would stand."""
 
-    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
-        """Do it."""
+    def apply(self, proposal: Proposal, stood: Base, granted: int, *, author: revisions.Author, now: datetime) -> None:
+        """Do it over what `stood`: what came between is refused, or stays as it is."""
 
 
 def plain(value: object) -> Any:

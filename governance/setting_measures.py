@@ -62,9 +62,11 @@ class ChangePool(_Settings):
         pool = pools.get(proposal.entity_id)
         return {name: getattr(pool, name) for name in sorted(proposal.terms)}
 
-    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
+    def apply(
+        self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
+    ) -> None:
         """Do it."""
-        del granted
+        del stood, granted
         with revisions.signed(author, now=now):
             pools.configure(proposal.entity_id, **self._changed(proposal))
 
@@ -89,7 +91,9 @@ class ChangePolicy(_Settings):
         version = POLICIES[proposal.entity_id].get()
         return {name: measuring.plain(getattr(version, name)) for name in sorted(proposal.terms)}
 
-    def apply(self, proposal: Proposal, granted: int, author: revisions.Author, now: datetime) -> None:
+    def apply(
+        self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
+    ) -> None:
         """Do it."""
-        del granted
+        del stood, granted
         POLICIES[proposal.entity_id].change(author=author, now=now, **self._changed(proposal))
