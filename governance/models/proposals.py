@@ -1,11 +1,13 @@
 """What is asked of the Senate: proposals."""
 
+from datetime import UTC, datetime
+
 import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce, Length, Now
-from django.db.models.lookups import Exact
+from django.db.models.functions import Cast, Coalesce, Length, Now
+from django.db.models.lookups import Exact, LessThanOrEqual, Regex
 
 from config import history, laws
 
@@ -22,6 +24,21 @@ _FORM = (
 
 def _json_type(column: str) -> Func:
     return Func(F(column), function="jsonb_typeof", output_field=models.TextField())
+
+
+def bearable(column: str) -> Q:
+    """Return the law of JSON that other programs may write: of bearable length, and no number too long for readers."""
+    text = Cast(column, models.TextField())
+    return Q(LessThanOrEqual(Length(text), Value(100_000))) & ~Q(Regex(text, Value("[0-9]{255}")))
+
+
+def _of_our_era(*columns: str) -> Q:
+    """Return the law of moments that readers know; neither infinity nor the year 10,000 is one."""
+    first, last = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+    law = Q()
+    for column in columns:
+        law &= Q(**{f"{column}__isnull": True}) | Q(**{f"{column}__gte": first, f"{column}__lt": last})
+    return law
 
 
 # Evidence that another program gives with its proposal becomes rows: those of a known kind are typed, others notes.
@@ -167,6 +184,11 @@ class Proposal(models.Model):
             models.CheckConstraint(
                 name="proposal_lists_and_terms",
                 condition=Exact(_json_type("evidence"), Value("array")) & Exact(_json_type("terms"), Value("object")),
+            ),
+            models.CheckConstraint(name="proposal_terms_can_be_read", condition=bearable("terms")),
+            models.CheckConstraint(
+                name="proposal_moments_can_be_read",
+                condition=_of_our_era("filed_at", "lasts_from", "lasts_until", "gain_by"),
             ),
             models.CheckConstraint(
                 name="proposal_status_known",

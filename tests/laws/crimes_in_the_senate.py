@@ -140,6 +140,12 @@ CRIMES: Final = [
     ),
     *(("proposal_gain_sane", _new(_PROPOSALS, gain_edges=edges)) for edges in ("-1", "1000000000000", "'NaN'")),
     ("proposal_lists_and_terms", _new(_PROPOSALS, terms="'[]'")),
+    ("proposal_terms_can_be_read", _new(_PROPOSALS, terms="""'{{"quorum": 1e5000}}'""")),
+    ("proposal_terms_can_be_read", _new(_PROPOSALS, terms="jsonb_build_object('a', repeat('x', 100000))")),
+    ("proposal_moments_can_be_read", _new(_PROPOSALS, filed_at="'infinity'")),
+    ("proposal_moments_can_be_read", _new(_PROPOSALS, lasts_from="'-infinity'")),
+    ("proposal_moments_can_be_read", _new(_PROPOSALS, lasts_until="'10000-01-01'")),
+    ("proposal_moments_can_be_read", _new(_PROPOSALS, gain_by="'infinity'")),
     ("proposal_lists_and_terms", _new(_PROPOSALS, evidence="'{{}}'")),
     *(
         ("proposal_complete_when_submitted", _tale(_new(_PROPOSALS, **lacking), _new(_BALLOTS)))
@@ -259,6 +265,8 @@ CRIMES: Final = [
     ("proposal_never_vanishes", _tale(_FILED, _gone(_PROPOSALS))),
     ("proposal_never_truncated", f"TRUNCATE {_PROPOSALS} CASCADE"),
     # Evidence
+    ("evidence_claim_can_be_read", _new(_PROPOSALS, evidence="'[1e5000]'")),
+    ("evidence_claim_can_be_read", _tale(_FILED, _new(_EVIDENCE, claim="""'{{"edges": 1e5000}}'"""))),
     ("evidence_kind_known", _tale(_FILED, _new(_EVIDENCE, kind="'rumour'"))),
     *(
         ("evidence_url_of_the_web", _tale(_FILED, _new(_EVIDENCE, url=url)))
