@@ -10,7 +10,7 @@ import psycopg
 from config.errors import RefusedError
 from economics import admission, envelopes, revisions
 from economics.models import Refusal, Revision
-from governance import ballots, enactment, measures, proposals
+from governance import ballots, enactment, measures, policy, proposals
 from governance.models import Ballot, Elector, Enactment, Evidence, Proposal, Vote
 from tests import factories
 from tests.factories import NOON, after
@@ -526,3 +526,39 @@ def test_a_pool_is_changed_once_by_two_chairs_at_once() -> None:
         assert pool.reserve_tokens == 5
         assert Enactment.objects.filter(proposal=proposal).count() == 1
         assert _follows(proposal)
+
+
+def test_of_two_proposals_on_one_policy_one_is_enacted_and_no_version_is_lost() -> None:
+    people = senate.reviewers(3)
+    asks: dict[str, Any] = {
+        "measure": "policy", "entity_type": "policy", "entity_id": "senate", "requested_tokens": 0
+    }  # fmt: skip
+    hours = 72
+    for number in range(3):
+        pair = [senate.put(terms={"voting_hours": hours + more}, **asks) for more in (1, 2)]
+        for proposal in pair:
+            for one in people[:2]:
+                senate.cast(proposal, one)
+            assert _fresh(proposal).status == "approved"
+        before, another = policy.get().version, senate.draft()
+
+        def enact(proposal: Proposal) -> str:
+            author = revisions.Author("cato")
+            return enactment.enact(proposal.pk, author=author, now=after(1), as_chair=True).status
+
+        outcomes = race(
+            lambda _: enact(pair[0]),  # noqa: B023 - done at once
+            lambda _: enact(pair[1]),  # noqa: B023
+            lambda _: policy.change(author=factories.REVIEWER, now=after(1), most_requested=10**9 + number).version,  # noqa: B023
+            lambda _: ballots.submit(another.pk, by=_scout(), now=after(1)).status,  # noqa: B023
+            rounds=1,
+        )[0]
+
+        *enacted, changed, put = outcomes
+        assert sorted(outcome.refusal for outcome in enacted) in (["", "measure_refused"], ["", "stale_base"])
+        assert changed.refusal in {"", "stale_senate_policy"}
+        assert put.value == "submitted"
+        assert policy.get().version == before + 1 + (not changed.refusal)
+        hours = policy.get().voting_hours
+        assert hours in {proposal.terms["voting_hours"] for proposal in pair if _fresh(proposal).status == "enacted"}
+        assert all(_follows(proposal) for proposal in pair)
