@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from config.errors import RefusedError
-from config.models import Agent, User
+from config.models import User
 from economics import revisions
 from governance import enactment, errors, evidence, measures, policy, proposals, tally
 from governance.models import Ballot, Elector, Proposal, Vote
@@ -17,6 +17,7 @@ from governance.models.proposals import LONGEST_TEXT
 RIGHT: Final = "governance.vote_proposal"
 _FURTHEST: Final = timedelta(days=366)
 _AT_ONCE: Final = 200  # ballots and returns that one tick handles; the next second's takes the rest
+_AGAIN: Final = 10  # of those that could not return before
 
 
 def submit(proposal_id: int, *, by: proposals.Proposer, now: datetime) -> Proposal:
@@ -31,7 +32,8 @@ def submit(proposal_id: int, *, by: proposals.Proposer, now: datetime) -> Propos
         if proposal.status == Proposal.Status.SUBMITTED:
             return proposal
         if proposal.status != Proposal.Status.DRAFT:
-            raise errors.ProposalStateError(status=proposal.status)
+            msg = f"This proposal is {proposal.status}; only a draft is submitted."
+            raise errors.ProposalStateError(msg, status=proposal.status)
         lacks = proposals.missing(proposal, now=now)
         if lacks:
             raise errors.IncompleteProposalError(lacks)
@@ -44,7 +46,7 @@ def _open(proposal: Proposal, now: datetime) -> Ballot:
     """Open voting on a proposal that the caller has locked."""
     rules, electorate = policy.get(), electors(proposal)
     if len(electorate) < rules.quorum:
-        msg = f"Only {len(electorate)} may vote on this; the quorum is {rules.quorum}."
+        msg = f"Only {len(electorate)} may vote on this; the quorum is {rules.quorum}. It takes more reviewers."
         raise errors.QuorumOutOfReachError(msg, electors=len(electorate), quorum=rules.quorum)
     measures.preview(proposal, measures.asked(proposal), at=now)  # what could not be done now is not voted on
     evidence.check(proposal.pk, now=now)
@@ -65,16 +67,10 @@ def _open(proposal: Proposal, now: datetime) -> Ballot:
 def electors(proposal: Proposal) -> list[User]:
     """Return who may vote on a proposal now: reviewers by role, without those who have an interest in it.
 
-    An interest has who proposes, the sponsor of the agent that does, and the sponsor of the agent it is about. The
-    account that may do everything is no reviewer by that.
+    The account that may do everything is no reviewer by that.
     """
-    agents = {proposal.agent_id, proposal.proposer_agent, proposal.proposer_id}
-    agents |= {proposal.entity_id} if proposal.entity_type == "agent" else set()
-    sponsors = Agent.objects.filter(pk__in=agents - {None}).exclude(sponsor=None).values_list("sponsor", flat=True)
     reviewers = User.objects.with_perm(RIGHT, include_superusers=False).filter(is_staff=True)
-    interested = reviewers.filter(pk__in=[*sponsors, *([proposal.user_id] if proposal.user_id else [])])
-    named = reviewers.filter(username=proposal.proposer_id) if proposal.proposer_id else User.objects.none()
-    out = {*interested.values_list("pk", flat=True), *named.values_list("pk", flat=True)}
+    out = set(proposals.interested(proposal).values_list("pk", flat=True))
     return [user for user in reviewers.order_by("pk").distinct() if user.pk not in out]
 
 
@@ -103,7 +99,7 @@ def cast(  # noqa: PLR0913 - a vote says this much
         proposal = proposals.locked(proposal_id)
         ballot = _open_ballot(proposal, now)
         elector = Elector.objects.filter(ballot=ballot, user=voter).first()
-        if elector is None:
+        if elector is None or proposals.is_interested(voter, proposal):  # it may have become his own affair meanwhile
             raise errors.NoElectorError
         asked = ballot.requested if amount is None and choice == Vote.Choice.APPROVE else amount
         _check_vote(choice, reason, asked, revisit_at, wanted, ballot, now)
@@ -131,7 +127,8 @@ def cast(  # noqa: PLR0913 - a vote says this much
 def close(proposal_id: int, *, chair: User, reason: str, now: datetime) -> Proposal:
     """End voting before its deadline, by the votes cast so far as if it had come; return the proposal.
 
-    Refuses a close without a reason, and a proposal that is not being voted on.
+    Refuses a close without a reason, one by a chair with an interest in it, who would choose the moment for it, and
+    a proposal that is not being voted on.
     """
     if not reason.strip() or len(reason) > LONGEST_TEXT:
         msg = f"Say why, in 1 to {LONGEST_TEXT:,} characters."
@@ -139,6 +136,9 @@ def close(proposal_id: int, *, chair: User, reason: str, now: datetime) -> Propo
     with revisions.signed(revisions.Author(chair.get_username(), reason), now=now):
         proposal = proposals.locked(proposal_id)
         ballot = _open_ballot(proposal, now)
+        if proposals.is_interested(chair, proposal):
+            msg = "The proposal is your own affair: somebody else ends its vote, or its deadline does."
+            raise errors.NoElectorError(msg)
         _close(ballot, standing(ballot).as_it_stands, now, by=chair.get_username(), reason=reason)
     return proposals.get(proposal_id)
 
@@ -160,11 +160,14 @@ def close_due(*, now: datetime) -> int:
 def bring_back_due(*, now: datetime) -> int:
     """Open a fresh ballot for every deferred proposal whose date has come; return how many.
 
-    One that cannot be voted on now, as for want of reviewers, says why and waits.
+    One that cannot be voted on now, as for want of reviewers, says why and waits; a few of those are tried again each
+    time, by lot, so that however many wait they keep nobody from coming back.
     """
-    due = Proposal.objects.filter(status=Proposal.Status.DEFERRED, revisit_at__lte=now).order_by("revisit_at", "pk")
+    due = Proposal.objects.filter(status=Proposal.Status.DEFERRED, revisit_at__lte=now).values_list("pk", flat=True)
+    first = due.filter(waits_because="").order_by("revisit_at", "pk")[:_AT_ONCE]
+    again = due.exclude(waits_because="").order_by("?")[:_AGAIN]
     opened = 0
-    for proposal_id in due.values_list("pk", flat=True)[:_AT_ONCE]:
+    for proposal_id in [*first, *again]:
         with revisions.signed(enactment.SENATE, now=now):
             proposal = proposals.locked(proposal_id)
             if proposal.status != Proposal.Status.DEFERRED:

@@ -109,7 +109,9 @@ def preview(proposal: Proposal, granted: int, *, at: datetime, stands: measuring
     """
     stood = base(proposal, at=at) if stands is None else stands
     would = _MEASURES[proposal.measure].after(proposal, stood, granted)
-    return [Row(_title(proposal, name), stood.get(name), value) for name, value in would.items() if name != "window"]
+    kind = would.get("window", "")
+    rows = ((name, value) for name, value in would.items() if name != "window")
+    return [Row(_title(proposal, name, kind), stood.get(name), value) for name, value in rows]
 
 
 def apply(proposal: Proposal, stands: measuring.Base, granted: int, *, author: revisions.Author, now: datetime) -> Done:
@@ -131,9 +133,8 @@ def lock(proposal: Proposal) -> None:
         envelopes.lock(proposal.entity_type, proposal.entity_id)
 
 
-def _title(proposal: Proposal, name: str) -> str:
+def _title(proposal: Proposal, name: str, kind: str) -> str:
     if name in {"base", "granted"}:
-        kind = proposal.window_kind or "window"
         line = " ".join(part for part in (proposal.resource_type, proposal.qualifier, f"per {kind}") if part)
         return line if name == "base" else f"{line}, granted on top"
     return name.replace("_", " ")

@@ -43,7 +43,8 @@ class Proposer(NamedTuple):
     def owns(self, proposal: Proposal) -> bool:
         """Tell whether the proposal is this one's, also by the name that another program gave it."""
         if self.user is not None:
-            return proposal.user_id == self.user.pk or proposal.proposer_id == self.name
+            by_name = proposal.user_id is None and proposal.proposer_id == self.name  # a name may pass to another person
+            return proposal.user_id == self.user.pk or by_name
         own = {proposal.agent_id, proposal.proposer_agent}
         return proposal.user_id is None and self.name in own
 
@@ -198,6 +199,8 @@ def missing(proposal: Proposal, *, now: datetime) -> list[errors.Missing]:
     lacks = []
     if proposal.measure in measures.AMOUNTS and not proposal.requested_tokens:
         lacks.append(errors.Missing("no_amount", "/requested_tokens", "Say by how much the line should change."))
+    if proposal.measure == Proposal.Measure.GRANT and proposal.lasts_until and proposal.lasts_until <= now:
+        lacks.append(errors.Missing("grant_over", "/lasts_until", "A grant ends at a time to come."))
     if proposal.measure in {Proposal.Measure.POOL, Proposal.Measure.POLICY} and not proposal.terms:
         lacks.append(errors.Missing("no_terms", "/terms", "Say which settings should change, and to what."))
     if not proposal.justification.strip():
@@ -243,7 +246,7 @@ def visible_to(by: Proposer) -> QuerySet[Proposal]:
 def own(by: Proposer) -> Q:
     """Return what tells one's own proposals, also those that another program filed in one's name."""
     if by.user is not None:
-        return Q(user=by.user) | Q(proposer_id=by.name)
+        return Q(user=by.user) | Q(user=None, proposer_id=by.name)
     return Q(agent=by.agent) | Q(proposer_agent=by.name)
 
 
@@ -286,6 +289,22 @@ def _check_text(name: str, text: str) -> None:
         raise errors.InvalidProposalError(msg, pointer=f"/{name}")
 
 
+def interested(proposal: Proposal) -> QuerySet[User]:
+    """Return who has an interest in a proposal: who proposes, the sponsor of the agent that does or that it is about.
+
+    Those judge nothing of it.
+    """
+    agents = {proposal.agent_id, proposal.proposer_agent, proposal.proposer_id}
+    agents |= {proposal.entity_id} if proposal.entity_type == "agent" else set()
+    sponsors = Agent.objects.filter(pk__in=agents - {None}).exclude(sponsor=None).values("sponsor")
+    return User.objects.filter(Q(pk=proposal.user_id) | Q(username=proposal.proposer_id) | Q(pk__in=sponsors))
+
+
+def is_interested(user: User, proposal: Proposal) -> bool:
+    """Tell whether somebody has an interest in a proposal."""
+    return interested(proposal).filter(pk=user.pk).exists()
+
+
 def check_own(proposal: Proposal, by: Proposer) -> None:
     """Refuse another's proposal; another's draft is not there for an agent."""
     if by.owns(proposal):
@@ -297,5 +316,5 @@ def check_own(proposal: Proposal, by: Proposer) -> None:
 
 def _in_state(proposal: Proposal, *states: str) -> None:
     if proposal.status not in states:
-        msg = f"This proposal is {proposal.status}; that takes one that is {' or '.join(states)}."
+        msg = f"This proposal is {proposal.status}; this is done only while one is {' or '.join(states)}."
         raise errors.ProposalStateError(msg, status=proposal.status)

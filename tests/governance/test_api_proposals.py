@@ -77,7 +77,7 @@ def test_text_is_text(scout: Caller) -> None:
 def test_a_draft_shows_what_it_would_change(scout: Caller) -> None:
     shown = _filed(scout)
     assert shown["preview"]["granted"] == 500
-    assert [(row["before"], row["after"]) for row in shown["preview"]["rows"]] == [("1000", "1500")]
+    assert shown["preview"]["rows"] == [{"what": "llm_tokens per day", "before": "1000", "after": "1500"}]
     assert (shown["stands"]["base"], shown["is_stale"], shown["enactment"]) == ("1000", False, None)
 
 

@@ -158,7 +158,7 @@ def test_a_proposal_that_cannot_be_voted_on_again_waits_and_says_why() -> None:
         _cast(asked, voter, "defer", wanted="more", revisit_at=after(60))
     second.groups.clear()
     assert ballots.bring_back_due(now=after(60)) == 0
-    assert proposals.get(asked.pk).waits_because == "Only 1 may vote on this; the quorum is 2."
+    assert proposals.get(asked.pk).waits_because == "Only 1 may vote on this; the quorum is 2. It takes more reviewers."
     senate.reviewer("third")
     assert ballots.bring_back_due(now=after(61)) == 1
     assert proposals.get(asked.pk).waits_because == ""
@@ -181,6 +181,18 @@ def test_submitting_twice_opens_one_ballot() -> None:
     asked = _submit()
     again = ballots.submit(asked.pk, by=proposals.Proposer(agent=senate.scout()), now=after(5))
     assert (again.submitted_at, Ballot.objects.count()) == (NOON, 1)
+
+
+def test_only_a_draft_is_submitted() -> None:
+    senate.reviewers(2)
+    asked, by = _submit(), proposals.Proposer(agent=senate.scout())
+    proposals.withdraw(asked.pk, by=by, now=after(1))
+    with refused(errors.ProposalStateError) as refusal:
+        ballots.submit(asked.pk, by=by, now=after(2))
+    assert refusal.value.detail == "This proposal is withdrawn; only a draft is submitted."
+    with refused(errors.ProposalStateError) as refusal:
+        proposals.amend(asked.pk, by=by, now=after(2), justification="anew")
+    assert refusal.value.detail == "This proposal is withdrawn; this is done only while one is draft."
 
 
 def test_what_could_not_be_done_now_is_not_voted_on() -> None:

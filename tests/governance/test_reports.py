@@ -279,6 +279,8 @@ def test_the_command_says_when_there_is_nothing_and_refuses_what_is_no_time() ->
     assert _printed() == (
         "Promised and realised, in net edges: nothing.\nBy proposer: nothing.\nBy reviewer: nothing.\n"
     )
-    for options in (["--since", "soon"], ["--limit", "0"], ["--limit", "x"]):
-        with pytest.raises(CommandError):
-            _printed(*options)
+    number = "a number from 1 to 1,000"
+    refused = [("--since", "soon", "a day as 2030-01-31"), *(("--limit", none, number) for none in ("0", "1001", "x"))]
+    for option, given, said in refused:
+        with pytest.raises(CommandError, match=said):
+            _printed(option, given)

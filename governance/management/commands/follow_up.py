@@ -20,6 +20,7 @@ _ENACTED: Final = (
 _PROPOSERS: Final = ("proposer", "decided", "approved", "rejected", "deferred", "expired", *_SUMS)
 _REVIEWERS: Final = ("reviewer", "voted", "approve", "reject", "defer", "carried", *_SUMS)
 _NONE: Final = "-"
+_MOST_DIGITS: Final = 9
 _DIGITS: Final = frozenset("+-0123456789")
 
 
@@ -73,11 +74,10 @@ def _moment(text: str) -> datetime:
 
 
 def _limit(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= follow_up.MOST:
-        msg = f"1 to {follow_up.MOST:,}"
+    if not (text.isdecimal() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= follow_up.MOST):
+        msg = f"a number from 1 to {follow_up.MOST:,}"
         raise ArgumentTypeError(msg)
-    return number
+    return int(text)
 
 
 def _told(one: follow_up.OfProposer | follow_up.OfReviewer) -> dict[str, Any]:
