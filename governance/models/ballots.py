@@ -7,7 +7,7 @@ from django.db.models import F, Q
 
 from config import laws
 from governance.models.policy import SenatePolicy
-from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS, Proposal
+from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS, Proposal, of_our_era
 
 _SUBMIT = """
     UPDATE allocation_proposals SET status = 'submitted', submitted_at = coalesce(submitted_at, NEW.opened_at),
@@ -182,6 +182,10 @@ class Ballot(models.Model):
                 ),
             ),
             models.CheckConstraint(
+                name="ballot_moments_can_be_read",
+                condition=of_our_era("opened_at", "closes_at", "closed_at", "revisit_at"),
+            ),
+            models.CheckConstraint(
                 name="ballot_withdrawn_by_somebody", condition=~Q(outcome="withdrawn") | ~Q(closed_by="")
             ),
         )
@@ -291,6 +295,9 @@ class Vote(models.Model):
                 | (Q(choice="defer", amount=None, revisit_at__isnull=False) & ~Q(wanted="")),
             ),
             models.CheckConstraint(
+                name="vote_moments_can_be_read", condition=of_our_era("cast_at", "revisit_at", "superseded_at")
+            ),
+            models.CheckConstraint(
                 name="vote_for_a_reason",
                 condition=Q(reason__regex=r"[^[:space:]]", reason__length__lte=LONGEST_TEXT),
             ),
@@ -348,7 +355,10 @@ class Enactment(models.Model):
         """Laws: once per proposal, of what was approved; rows stay."""
 
         db_table = "governance_enactments"
-        constraints = (models.CheckConstraint(name="enactment_by_somebody", condition=~Q(enacted_by="")),)
+        constraints = (
+            models.CheckConstraint(name="enactment_by_somebody", condition=~Q(enacted_by="")),
+            models.CheckConstraint(name="enactment_moment_can_be_read", condition=of_our_era("enacted_at")),
+        )
         triggers = (
             pgtrigger.Trigger(
                 name="enactment_of_what_was_approved",

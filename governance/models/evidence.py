@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from config import laws
-from governance.models.proposals import Proposal, bearable
+from governance.models.proposals import Proposal, bearable, of_our_era
 
 _EVIDENCE_OPEN = f"""
     IF NOT EXISTS (SELECT FROM allocation_proposals WHERE id = NEW.proposal_id AND status IN ('draft', 'deferred')
@@ -99,6 +99,10 @@ class Evidence(models.Model):
                 name="evidence_texts_of_bearable_length", condition=Q(note__length__lte=2_000, url__length__lte=2_000)
             ),
             models.CheckConstraint(name="evidence_claim_can_be_read", condition=bearable("claim")),
+            models.CheckConstraint(
+                name="evidence_moments_can_be_read",
+                condition=of_our_era("attached_at", "withdrawn_at", "checked_at"),
+            ),
             models.CheckConstraint(
                 name="evidence_check_known",
                 condition=Q(check_state="unchecked", checked_at=None)

@@ -32,7 +32,7 @@ def bearable(column: str) -> Q:
     return Q(LessThanOrEqual(Length(text), Value(100_000))) & ~Q(Regex(text, Value("[0-9]{255}")))
 
 
-def _of_our_era(*columns: str) -> Q:
+def of_our_era(*columns: str) -> Q:
     """Return the law of moments that readers know; neither infinity nor the year 10,000 is one."""
     first, last = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
     law = Q()
@@ -188,7 +188,7 @@ class Proposal(models.Model):
             models.CheckConstraint(name="proposal_terms_can_be_read", condition=bearable("terms")),
             models.CheckConstraint(
                 name="proposal_moments_can_be_read",
-                condition=_of_our_era("filed_at", "lasts_from", "lasts_until", "gain_by"),
+                condition=of_our_era("filed_at", "lasts_from", "lasts_until", "gain_by"),
             ),
             models.CheckConstraint(
                 name="proposal_status_known",

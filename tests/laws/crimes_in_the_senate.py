@@ -293,6 +293,8 @@ CRIMES: Final = [
             {"check_state": "'true'", "checked_at": "now()"},
         )
     ),
+    ("evidence_moments_can_be_read", _tale(_FILED, _new(_EVIDENCE, attached_at="'infinity'"))),
+    ("evidence_moments_can_be_read", _tale(_FILED, _last(_EVIDENCE, "withdrawn_at = '-infinity'"))),
     *(
         ("evidence_never_changes", _tale(_FILED, _last(_EVIDENCE, change)))
         for change in (
@@ -351,6 +353,14 @@ CRIMES: Final = [
             (_OPEN, _last(_BALLOTS, "outcome = 'approved', granted = 400")),
             (_OPEN, _last(_BALLOTS, "granted = 400")),
             (_OPEN, _last(_BALLOTS, "revisit_at = now()")),
+        )
+    ),
+    *(
+        ("ballot_moments_can_be_read", _tale(stage, crime))
+        for stage, crime in (
+            (_FILED, _new(_BALLOTS, closes_at="'infinity'")),
+            (_FILED, _new(_BALLOTS, opened_at="'-infinity'")),
+            (_OPEN, _close("expired", at="infinity")),
         )
     ),
     ("ballot_withdrawn_by_somebody", _tale(_OPEN, _close("withdrawn"))),
@@ -439,6 +449,7 @@ CRIMES: Final = [
             {**_DEFER, "wanted": "''"},
         )
     ),
+    ("vote_moments_can_be_read", _tale(_OPEN, _new(_VOTES, **{**_DEFER, "revisit_at": "'infinity'"}))),
     *(
         ("vote_for_a_reason", _tale(_OPEN, _new(_VOTES, reason=reason)))
         for reason in ("''", "'   '", "E'\\n\\t'", _LONG)
@@ -504,6 +515,7 @@ CRIMES: Final = [
         "governance_enactments_proposal_id_key",
         _tale(_APPROVED, f"{_new(_ENACTMENTS)}, ({', '.join(NEW[_ENACTMENTS].values())})"),
     ),
+    ("enactment_moment_can_be_read", _tale(_APPROVED, _new(_ENACTMENTS, enacted_at="'infinity'"))),
     ("enactment_by_somebody", _tale(_APPROVED, _new(_ENACTMENTS, enacted_by="''"))),
     *(
         ("enactment_never_changes", _tale(_ENACTED, _last(_ENACTMENTS, change)))
