@@ -49,7 +49,8 @@ def confirm(  # noqa: PLR0913 - who, why, over which base and when
         if proposal.status == Proposal.Status.ENACTED:
             return proposal
         ballot = _deciding(proposal)
-        if not Elector.objects.filter(ballot=ballot, user=user).exists():
+        is_elector = Elector.objects.filter(ballot=ballot, user=user).exists()
+        if not is_elector or proposals.is_interested(user, proposal):
             raise errors.NoElectorError
         if measures.needs_chair(proposal) and not as_chair:
             raise errors.ChairNeededError

@@ -43,7 +43,9 @@ class Proposer(NamedTuple):
     def owns(self, proposal: Proposal) -> bool:
         """Tell whether the proposal is this one's, also by the name that another program gave it."""
         if self.user is not None:
-            by_name = proposal.user_id is None and proposal.proposer_id == self.name  # a name may pass to another person
+            by_name = (
+                proposal.user_id is None and proposal.proposer_id == self.name
+            )  # a name may pass to another person
             return proposal.user_id == self.user.pk or by_name
         own = {proposal.agent_id, proposal.proposer_agent}
         return proposal.user_id is None and self.name in own

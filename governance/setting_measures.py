@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from auction import pools
@@ -79,11 +80,14 @@ class ChangePolicy(_Settings):
         if proposal.entity_type != "policy" or rules is None:
             measuring.invalid(f"A policy is named by the type policy and the id {' or '.join(POLICIES)}.", "/entity_id")
         try:
-            version = rules.varied(rules.get(), proposal.terms)
+            version = rules.varied(rules.get(), {name: _given(value) for name, value in proposal.terms.items()})
             rules.check(version)
         except RefusedError as error:
             raise errors.InvalidProposalError(error.detail, pointer=f"/terms{error.pointer.rstrip('/')}") from error
-        return {name: getattr(version, name) for name in proposal.terms}
+        found = {name: getattr(version, name) for name in proposal.terms}
+        for name, value in found.items():
+            _check_kept(proposal.terms[name], value, f"/terms/{name}")
+        return found
 
     def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
         """Return what stands, of what would change."""
@@ -97,3 +101,16 @@ class ChangePolicy(_Settings):
         """Do it."""
         del stood, granted
         POLICIES[proposal.entity_id].change(author=author, now=now, **self._changed(proposal))
+
+
+def _given(value: object) -> object:
+    """Return a term as it was written: 0.3 is that, and not the binary fraction next to it."""
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def _check_kept(given: object, kept: object, pointer: str) -> None:
+    """Refuse what would be kept as something else than what is voted on: true as 1, or 2.7 as 2."""
+    is_truth = isinstance(given, bool) and not isinstance(kept, bool)
+    is_cut = isinstance(given, float) and isinstance(kept, int) and given != kept
+    if is_truth or is_cut:
+        measuring.invalid("A number is expected, a whole one where the policy has one.", pointer)

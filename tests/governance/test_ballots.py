@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from config.models import Agent, User
-from governance import ballots, errors, policy, proposals
+from economics.models import Envelope
+from governance import ballots, enactment, errors, measures, policy, proposals
 from governance.models import Ballot, Elector, Proposal, Vote
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
@@ -59,6 +60,24 @@ def test_nobody_votes_on_his_own_affair() -> None:
     about = factories.envelope("scout", entity_type="agent")
     assert _names(_submit(by=senate.scout("other"), of=about)) == ["r1", "r2"]
     assert _names(_submit(by=senate.scout("other"))) == ["ada", "r1", "r2"]
+
+
+def test_nobody_votes_or_confirms_what_became_his_own_affair() -> None:
+    ada, *others = senate.reviewer("ada"), *senate.reviewers(3)
+    asked = _submit()
+    Agent.objects.filter(pk=senate.scout().pk).update(sponsor=ada)
+    with refused(errors.NoElectorError):
+        _cast(asked, ada)
+    for voter in others[:2]:
+        _cast(asked, voter)
+    Envelope.objects.update(token_budget=900)
+    _cast(asked, others[2])
+    approved = proposals.get(asked.pk)
+    assert approved.status == "approved"
+    seen = measures.base(approved, at=NOON)
+    with refused(errors.NoElectorError):
+        enactment.confirm(asked.pk, user=ada, reason="I looked.", seen=seen, now=NOON)
+    assert enactment.confirm(asked.pk, user=others[0], reason="I looked.", seen=seen, now=NOON).status == "enacted"
 
 
 def test_a_quorum_out_of_reach_is_said_before_voting_opens() -> None:
@@ -151,6 +170,17 @@ def test_the_chair_ends_a_vote_by_the_votes_cast() -> None:
         ballots.close(asked.pk, chair=chair, reason="Again.", now=after(2))
 
 
+def test_a_chair_does_not_choose_the_moment_for_his_own_affair() -> None:
+    *voters, chair = *senate.reviewers(4), senate.chair()
+    asked = _submit(by=chair)
+    for voter in voters[:2]:
+        _cast(asked, voter)
+    with refused(errors.NoElectorError) as refusal:
+        ballots.close(asked.pk, chair=chair, reason="It is urgent.", now=after(1))
+    assert refusal.value.detail == "The proposal is your own affair: somebody else ends its vote, or its deadline does."
+    assert ballots.close(asked.pk, chair=senate.chair("second"), reason="Yes.", now=after(1)).status == "enacted"
+
+
 def test_a_proposal_that_cannot_be_voted_on_again_waits_and_says_why() -> None:
     first, second = senate.reviewers(2)
     asked = _submit()
@@ -162,6 +192,20 @@ def test_a_proposal_that_cannot_be_voted_on_again_waits_and_says_why() -> None:
     senate.reviewer("third")
     assert ballots.bring_back_due(now=after(61)) == 1
     assert proposals.get(asked.pk).waits_because == ""
+
+
+def test_those_that_cannot_come_back_keep_nobody_else_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ballots, "_AT_ONCE", 1)
+    monkeypatch.setattr(ballots, "_AGAIN", 1)
+    voters = senate.reviewers(3)
+    lowered = factories.envelope(token_budget=1_000)
+    asked = [*(_submit(of=lowered, requested_tokens=-900) for _ in range(3)), _submit()]
+    for place, proposal in enumerate(asked):
+        for voter in voters:
+            _cast(proposal, voter, "defer", wanted="more", revisit_at=after(60 + place))
+    Envelope.objects.filter(pk=lowered.pk).update(token_budget=500)
+    assert [ballots.bring_back_due(now=after(100)) for _ in asked] == [0, 0, 0, 1]
+    assert [proposals.get(one.pk).status for one in asked] == ["deferred"] * 3 + ["submitted"]
 
 
 def test_a_ballot_keeps_the_policy_it_was_opened_under() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from config.models import User
 from economics import admission, envelopes
 from economics.models import Envelope, LanguageModel, Refusal
-from governance import ballots, errors, proposals
+from governance import ballots, errors, measures, proposals
 from governance.models import Ballot, Evidence, Proposal
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
@@ -76,6 +77,8 @@ def test_all_that_is_missing_is_said_at_once() -> None:
         ({"gain_by": NOON}, ["gain_date_past"]),
         ({"evidence": [proposals.Given("note", {}, "a feeling")]}, ["no_evidence"]),
         ({"measure": "freeze", "requested_tokens": 0}, []),
+        ({"measure": "grant", "lasts_until": NOON}, ["grant_over"]),
+        ({"measure": "grant", "lasts_until": after(1)}, []),
     ],
 )
 def test_what_is_missing(terms: dict[str, Any], codes: list[str]) -> None:
@@ -144,6 +147,9 @@ def test_a_pool_is_changed_in_its_reserve_and_rule_only(terms: dict[str, Any], p
         ("worth", {"version": 9}, "/terms/version"),
         ("senate", {"quorum": 0}, "/terms"),
         ("senate", {"quorum": [1]}, "/terms"),
+        ("senate", {"quorum": True}, "/terms/quorum"),
+        ("senate", {"quorum": 2.7}, "/terms/quorum"),
+        ("worth", {"gain": True}, "/terms/gain"),
         ("senate", {"colour": "red"}, "/terms/colour"),
     ],
 )
@@ -188,6 +194,26 @@ def test_agents_see_their_own_drafts_and_what_others_submitted() -> None:
     assert set(proposals.visible_to(_scout())) == {draft, submitted}
     assert set(proposals.visible_to(other)) == {submitted}
     assert set(proposals.visible_to(proposals.Proposer(user=senate.reviewer()))) == {draft, submitted}
+
+
+def test_a_term_is_the_number_that_was_written() -> None:
+    terms = {"evidence_weight": 0.3, "novelty_weight": 0.3, "review_step": 0.1, "roi_days": 7.0}
+    draft = _file(measure="policy", entity_type="policy", entity_id="worth", terms=terms)
+    assert {row.what: row.after for row in measures.preview(draft, 1, at=NOON)} == {
+        **{"evidence weight": "0.3", "novelty weight": "0.3", "review step": "0.1", "roi days": 7}
+    }
+
+
+def test_a_name_that_passes_to_another_person_takes_no_proposal_along() -> None:
+    ada, ben = senate.reviewers(2)
+    asked = senate.draft(by=ada)
+    User.objects.filter(pk=ada.pk).update(username="ada-then")
+    User.objects.filter(pk=ben.pk).update(username="r1")
+    ben.refresh_from_db()
+    with refused(errors.NotYourProposalError):
+        proposals.withdraw(asked.pk, by=proposals.Proposer(user=ben), now=NOON)
+    assert not Proposal.objects.filter(proposals.own(proposals.Proposer(user=ben))).exists()
+    assert proposals.withdraw(asked.pk, by=proposals.Proposer(user=ada), now=NOON).status == "withdrawn"
 
 
 def test_what_another_program_wrote_by_the_agents_name_is_the_agents() -> None:
