@@ -45,6 +45,7 @@ def test_nothing_is_written_when_it_is_only_tried() -> None:
         (("ada", "reviewer"), "unknown_person"),
         (("ada lovelace", "reviewer", "--create"), "invalid_person"),
         (("ada", "queen", "--create"), "invalid choice"),
+        (("ada", "chair", "--create", "--take-away"), "not allowed with"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: tuple[str, ...], why: str) -> None:

@@ -34,7 +34,7 @@ MEASURES: Final = st.sampled_from(["change_line", "change_line", "change_line", 
 PIECES: Final = st.sampled_from(
     [
         proposals.Given("new_pmids", {"pmids": ["31452104"]}),
-        proposals.Given("gap_resolution", {"gap": "g1", "progress": "half of it"}),
+        proposals.Given("gap_resolution", {"gap": "g1", "before": "0.2", "after": "0.5"}),
         proposals.Given("note", {}, note="see there"),
     ]
 )

@@ -20,8 +20,9 @@ class Command(BaseCommand):
         """Take the person and the role."""
         parser.add_argument("person", metavar="PERSON", help="The user name.")
         parser.add_argument("role", choices=roles.BY_NAME, help="What the person is to be.")
-        parser.add_argument("--create", action="store_true", help="Make the person where it is missing.")
-        parser.add_argument("--take-away", action="store_true", help="Take the role away instead.")
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--create", action="store_true", help="Make the person where it is missing.")
+        either.add_argument("--take-away", action="store_true", help="Take the role away instead.")
         parser.add_argument("--dry-run", action="store_true", help="Check and say what would happen; write nothing.")
 
     @transaction.atomic
