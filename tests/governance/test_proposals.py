@@ -199,9 +199,8 @@ def test_agents_see_their_own_drafts_and_what_others_submitted() -> None:
 def test_a_term_is_the_number_that_was_written() -> None:
     terms = {"evidence_weight": 0.3, "novelty_weight": 0.3, "review_step": 0.1, "roi_days": 7.0}
     draft = _file(measure="policy", entity_type="policy", entity_id="worth", terms=terms)
-    assert {row.what: row.after for row in measures.preview(draft, 1, at=NOON)} == {
-        "evidence weight": "0.3", "novelty weight": "0.3", "review step": "0.1", "roi days": 7
-    }
+    told = {row.what: row.after for row in measures.preview(draft, 1, at=NOON)}
+    assert told == {"evidence weight": "0.3", "novelty weight": "0.3", "review step": "0.1", "roi days": 7}
 
 
 def test_a_name_that_passes_to_another_person_takes_no_proposal_along() -> None:
