@@ -83,6 +83,9 @@ def check(proposal: Proposal) -> None:
     if abs(proposal.requested_tokens) > most:
         msg = f"A proposal asks for {most:,} at most."
         raise errors.InvalidProposalError(msg, pointer="/requested_tokens", most_requested=most)
+    for name in ("lasts_from", "lasts_until"):
+        if proposal.measure != Proposal.Measure.GRANT and getattr(proposal, name) is not None:
+            measuring.invalid("Only a grant is for a time; what else is changed stays so.", f"/{name}")
     _MEASURES[proposal.measure].check(proposal)
 
 

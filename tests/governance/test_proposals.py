@@ -106,6 +106,8 @@ def test_what_is_missing(terms: dict[str, Any], codes: list[str]) -> None:
         ({"gain_by": after(86_400 * 4_000)}, "/gain_by"),
         ({"measure": "grant", "requested_tokens": -5}, "/requested_tokens"),
         ({"measure": "grant", "lasts_from": after(9), "lasts_until": after(8)}, "/lasts_until"),
+        ({"lasts_until": after(9)}, "/lasts_until"),
+        ({"measure": "freeze", "lasts_from": after(9)}, "/lasts_from"),
         ({"measure": "freeze", "requested_tokens": 5}, "/requested_tokens"),
         ({"measure": "freeze", "entity_id": "unknown"}, "/entity_id"),
         ({"measure": "pool", "terms": {"reserve_tokens": 5}}, "/entity_type"),
