@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from config.models import Agent, User
+from economics import observations
 from economics.models import Envelope
 from governance import ballots, enactment, errors, measures, policy, proposals
 from governance.models import Ballot, Elector, Proposal, Vote
@@ -225,6 +226,25 @@ def test_submitting_twice_opens_one_ballot() -> None:
     asked = _submit()
     again = ballots.submit(asked.pk, by=proposals.Proposer(agent=senate.scout()), now=after(5))
     assert (again.submitted_at, Ballot.objects.count()) == (NOON, 1)
+
+
+def test_evidence_is_looked_at_again_whenever_voting_opens() -> None:
+    voters = senate.reviewers(2)
+    own, paper = factories.envelope("h1"), proposals.Given("new_pmids", {"pmids": ["31452104"]})
+    draft = senate.draft(of=own, evidence=[])
+    by = proposals.Proposer(agent=senate.scout())
+    assert proposals.attach(draft.pk, by=by, now=NOON, given=paper).check_state == "unknown"
+    seen = factories.observation("h1", reference="PMID:31452104")
+    asked = ballots.submit(draft.pk, by=by, now=after(60))
+    assert [(one["check"], one["found"]) for one in asked.evidence] == [
+        ("holds", "1 of 1 on record as papers of this entity.")
+    ]
+    for voter in voters:
+        _cast(asked, voter, "defer", wanted="more", revisit_at=after(600), now=after(120))
+    observations.withdraw([seen.pk], who="ada", now=after(300))
+    assert proposals.get(asked.pk).evidence[0]["check"] == "holds"  # as it was when they looked
+    assert ballots.bring_back_due(now=after(600)) == 1
+    assert proposals.get(asked.pk).evidence[0]["check"] == "contradicted"
 
 
 def test_only_a_draft_is_submitted() -> None:
