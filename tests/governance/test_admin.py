@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from config import history
 from economics import admission, envelopes
 from economics.models import Envelope, Refusal
 from governance import ballots, claims, policy, proposals
@@ -142,6 +143,37 @@ def test_a_card_shows_what_changes_on_what_grounds_and_who_said_what() -> None:
     assert "1 of 3 voted, quorum 2" in shown
     assert "If it closed now: expired for want of a quorum." in shown
     assert "May still vote: r2, r3." in shown
+
+
+def test_a_card_says_what_the_system_itself_found_of_each_claim() -> None:
+    own = factories.envelope("h1")
+    factories.observation("h1", reference="31452104", at=_now())
+    confident = {"kind": "market_confidence", "claim": {"confidence": "0.9"}}
+    senate.reviewers(2)
+    proposal = _asked(of=own, evidence=[senate.PAPERS, confident])
+    for shown in (_card(senate.reviewer("r1"), proposal), _summary(senate.reviewer("r1"), proposal)):
+        assert (
+            '<span class="badge is-partly">holds in part</span> '
+            "1 of 2 on record as papers of this entity. Not on record here: 33268465." in shown
+        )
+        assert '<span class="badge is-unknown">not known here</span> No signals on this entity are on record.' in shown
+
+
+def _summary(person: User, proposal: Proposal) -> str:
+    """Return the page on which a person votes."""
+    return str(press(_signed_in(person), "vote", proposal).content.decode())
+
+
+def test_the_history_of_a_proposal_tells_who_changed_what_when_and_in_which_request() -> None:
+    ada = senate.reviewer("ada")
+    proposal, client = _draft(by=ada), _signed_in(ada)
+    press(client, "withdraw", proposal, confirmed="yes", reason="answered")
+    shown = client.get(page(Proposal, proposal.pk, kind="history")).content.decode()
+    change = history.of(Proposal, proposal.pk)[0]
+    assert (change.who, change.why, change.changes["status"]) == ("ada", "answered", ["draft", "withdrawn"])
+    assert change.request_id
+    for told in ("draft → withdrawn", "answered", change.request_id, f"{change.at:%Y-%m-%d %H:%M:%S} UTC"):
+        assert told in " ".join(re.sub(r"<[^>]+>", " ", shown).split())
 
 
 def test_everybodys_text_is_inert_and_keeps_its_lines() -> None:

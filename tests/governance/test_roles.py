@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import transaction
@@ -465,6 +467,17 @@ def test_a_group_of_somebody_elses_making_is_left_alone() -> None:
     own = Group.objects.create(name="Friends of the house")
     roles.ensure()
     assert (Group.objects.filter(pk=own.pk).exists(), own.permissions.count()) == (True, 0)
+
+
+@pytest.mark.django_db
+def test_the_auditor_reads_every_page_of_the_house() -> None:
+    client = Client()
+    client.force_login(senate.auditor())
+    own = (apps.get_app_config(app).get_models() for app in ("config", "economics", "auction", "governance"))
+    models = [model for of_app in own for model in of_app if admin.site.is_registered(model)]
+    assert len(models) > 30
+    answers = {model.__name__: client.get(page(model)) for model in models}
+    assert {name for name, answer in answers.items() if answer.status_code != 200} == set()
 
 
 @pytest.mark.django_db
