@@ -38,8 +38,8 @@ def confirm(  # noqa: PLR0913 - who, why, over which base and when
 ) -> Proposal:
     """Carry out what was approved over the base `seen`, which a reviewer has looked at; return the proposal.
 
-    Needed where the base moved since voting opened. Refuses a reviewer with an interest in it, a confirmation without
-    a reason, and a base that has moved again; else as `enact`.
+    Needed where the base moved since voting opened. Refuses whoever was no elector of the ballot that approved it, or
+    has an interest in it; a confirmation without a reason; a base that has moved again; else as `enact`.
     """
     if not reason.strip():
         msg = "Say why it should stand over what has changed."

@@ -13,8 +13,8 @@ MOST: Final = 1_000  # proposals told at once
 
 # Each enacted proposal with the span in which its gain counts: from the moment it took effect to the one by which it
 # was promised, or to now. Net edges are those of its entity, whatever brought them about; a pool and a policy have
-# none of their own. `alongside`: how many other
-# enacted proposals on the entity have a span that overlaps, with which it shares them.
+# none of their own. `alongside`: how many other enacted proposals on the entity have a span that overlaps, with which
+# it shares them.
 _FOLLOWED: Final = f"""
 SELECT span.*, CASE WHEN span.measure NOT IN ('pool', 'policy') THEN g.edges END AS realised,
        span.gain_by <= %(at)s AS is_due,

@@ -43,9 +43,8 @@ class Proposer(NamedTuple):
     def owns(self, proposal: Proposal) -> bool:
         """Tell whether the proposal is this one's, also by the name that another program gave it."""
         if self.user is not None:
-            by_name = (
-                proposal.user_id is None and proposal.proposer_id == self.name
-            )  # a name may pass to another person
+            # By name only where no account is named: a name may pass to another person.
+            by_name = proposal.user_id is None and proposal.proposer_id == self.name
             return proposal.user_id == self.user.pk or by_name
         own = {proposal.agent_id, proposal.proposer_agent}
         return proposal.user_id is None and self.name in own
@@ -101,7 +100,8 @@ def amend(proposal_id: int, *, by: Proposer, now: datetime, **changes: Any) -> P
 def attach(proposal_id: int, *, by: Proposer, now: datetime, given: Given) -> Evidence:
     """Give a draft, or a proposal that was deferred, another piece of evidence, checked at once; return it.
 
-    Refuses evidence of no known form, another's proposal, more than fifty pieces, and a proposal being voted on.
+    Refuses evidence of no known form, another's proposal, more than `MOST_EVIDENCE` pieces, and a proposal in any
+    other state.
     """
     with revisions.signed(by.author, now=now):
         proposal = locked(proposal_id)

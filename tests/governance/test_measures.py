@@ -42,7 +42,8 @@ def _approved(**terms: Any) -> Proposal:
 def test_every_class_is_raised_in_its_own_unit(
     resource_type: str, column: str, stood: Decimal | int, stands: Decimal | int
 ) -> None:
-    own = factories.envelope(tokens=1_000, **{column: stood})
+    given: dict[str, Any] = {column: stood}
+    own = factories.envelope(tokens=1_000, **given)
     done = _approved(of=own, resource_type=resource_type)
     assert (done.status, done.granted_tokens) == ("enacted", 500)
     own.refresh_from_db()
