@@ -36,11 +36,6 @@ class _About(NamedTuple):
     now: datetime
 
 
-def checked_form(kind: str, claim: object, *, note: object = "", url: object = "") -> dict[str, Any]:
-    """Return a claim as it is kept, or refuse it with the pointer of what is wrong (see `claims.checked`)."""
-    return claims.checked(kind, claim, note=note, url=url)
-
-
 def is_in_form(row: Evidence) -> bool:
     """Tell whether a row is evidence of a typed kind, in the form of its kind; another program may write any."""
     if row.kind == Evidence.Kind.NOTE:

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from config.models import Agent, User
 from economics import refusals, revisions
-from governance import errors, evidence, measures
+from governance import claims, errors, evidence, measures
 from governance.models import Ballot, Evidence, Proposal
 from governance.models.proposals import LONGEST_TEXT, MOST_TOKENS
 
@@ -51,7 +51,7 @@ class Proposer(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Evidence as it is given: its kind, what is claimed (see `evidence`), a note, where it can be read."""
+    """Evidence as it is given: its kind, what is claimed (see `claims`), a note, where it can be read."""
 
     kind: str
     claim: Mapping[str, Any]
@@ -111,7 +111,7 @@ def attach(proposal_id: int, *, by: Proposer, now: datetime, given: Given) -> Ev
 
 
 def _attach(proposal: Proposal, given: Given, by: Proposer, now: datetime) -> Evidence:
-    claim = evidence.checked_form(given.kind, given.claim, note=given.note, url=given.url)
+    claim = claims.checked(given.kind, given.claim, note=given.note, url=given.url)
     if Evidence.objects.filter(proposal=proposal, withdrawn_at=None).count() >= MOST_EVIDENCE:
         msg = f"A proposal takes {MOST_EVIDENCE} pieces of evidence at most."
         raise errors.InvalidEvidenceError(msg, pointer="/evidence")

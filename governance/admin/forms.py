@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from django import forms
 
 from config.errors import RefusedError
-from governance import claims, errors
+from governance import claims, errors, measures
 from governance.admin import words
 from governance.models import Evidence, Proposal, Vote
 
@@ -198,7 +198,7 @@ class VoteForm(words.ReasonForm):
 
     def offer(self, proposal: Proposal, requested: int) -> None:
         """Ask for an amount only where a part can be granted, and say what the whole is."""
-        if proposal.measure in {Proposal.Measure.CHANGE_LINE, Proposal.Measure.GRANT}:
+        if proposal.measure in measures.AMOUNTS:
             field = cast("forms.IntegerField", self.fields["amount"])
             way = "lowering" if proposal.requested_tokens < 0 else "raising"
             field.help_text = f"Empty: all of it. 1 to {requested:,}, {way} {words.line(proposal)}."

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django import forms
 
 from config.site import HouseAdminSite
+from governance import measures
 from governance.models import Proposal
 from governance.models.proposals import LONGEST_TEXT
 
@@ -82,7 +83,7 @@ def _lasts(proposal: Proposal) -> str:
 
 def amount(proposal: Proposal, granted: int) -> str:
     """Return an amount of what is asked for: a number with its unit, or that it is the whole."""
-    if proposal.measure not in {Proposal.Measure.CHANGE_LINE, Proposal.Measure.GRANT}:
+    if proposal.measure not in measures.AMOUNTS:
         return "as asked"
     sign = "-" if proposal.requested_tokens < 0 else "+"
     told = f"{sign}{granted:,}"

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from config import history
 from config.api import fields, filters, idempotency, views
 from config.models import Change, User
-from governance import ballots, errors, evidence, proposals
+from governance import ballots, claims, errors, evidence, proposals
 from governance.api import bodies, doing, shown
 from governance.models import Proposal
 
@@ -146,7 +146,7 @@ class CheckEvidence(doing.Senate):
         Refuses what is no evidence in form, as giving it would.
         """
         asked = fields.checked(bodies.CheckEvidence, request.data)
-        claim = evidence.checked_form(asked["kind"], asked["claim"], note=asked["note"], url=asked["url"])
+        claim = claims.checked(asked["kind"], asked["claim"], note=asked["note"], url=asked["url"])
         about = (asked["entity_type"], asked["entity_id"], asked["kind"], claim)
         return Response(shown.FoundShown(evidence.look(*about, now=timezone.now(), url=asked["url"])).data)
 
