@@ -6,18 +6,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from config.schedule import BEAT_SCHEDULE
-from governance import proposals, tasks
-from governance.models import Ballot
-from tests import factories
+from governance import cycle, proposals, tasks
+from governance.models import Ballot, Proposal
+from tests import callers, factories
 from tests.governance import senate
+from tests.reviewers import page
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from governance.models import Proposal
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +54,19 @@ def test_a_tick_brings_back_what_was_deferred() -> None:
     tasks.tick()
     assert proposals.get(asked.pk).status == "submitted"
     assert Ballot.objects.filter(proposal=asked).count() == 2
+
+
+def test_the_admin_the_api_and_the_tick_tell_the_same_outcome() -> None:
+    first, second, *_others = senate.reviewers(5)
+    opened = timezone.now() - senate.VOTING + timedelta(seconds=30)
+    asked = _put(opened)
+    for voter, amount in ((first, 500), (second, 300)):  # both support 300; three more could change it
+        senate.cast(asked, voter, amount=amount, at=opened + MINUTE)
+    (ballot,) = callers.caller().get(f"{callers.SENATE}/proposals/{asked.pk}").json()["ballots"]
+    assert ballot["as_it_stands"] == {"outcome": "approved", "granted": 300, "revisit_at": None}
+    person = Client()
+    person.force_login(first)
+    assert "If it closed now: approved, +300 of the 500." in person.get(page(Proposal, asked.pk)).content.decode()
+    cycle.run_due(now=opened + senate.VOTING)
+    done = Ballot.objects.get(proposal=asked)
+    assert (done.outcome, done.granted, done.revisit_at) == ("approved", 300, None)
