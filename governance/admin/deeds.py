@@ -75,7 +75,7 @@ class Deeds(HouseAdmin[Proposal]):
             case Proposal.Status.DEFERRED:
                 return own | ({"attach"} if own else set())
             case Proposal.Status.SUBMITTED:
-                return own | {"close_early"} | ({"vote"} if _is_elector(request, proposal) else set())
+                return own or {"close_early"} | ({"vote"} if _is_elector(request, proposal) else set())
             case Proposal.Status.APPROVED:
                 if not proposal.card.is_stale:
                     return own | {"enact"}
@@ -274,9 +274,10 @@ class Deeds(HouseAdmin[Proposal]):
 
 
 def _is_elector(request: HttpRequest, proposal: Proposal) -> bool:
-    """Tell whether the person may vote in the last ballot of a proposal."""
+    """Tell whether the person may vote in the last ballot of a proposal, which may have become his own affair."""
     last = Ballot.objects.filter(proposal=proposal).order_by("-number").values("pk")[:1]
-    return Elector.objects.filter(ballot__in=last, user=request.user.pk).exists()
+    seats = Elector.objects.filter(ballot__in=last, user=request.user.pk)
+    return seats.exclude(user__in=proposals.interested(proposal)).exists()
 
 
 def _where(proposal: Proposal) -> str:

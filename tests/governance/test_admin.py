@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config import history
+from config.models import Agent
 from economics import admission, envelopes
 from economics.models import Envelope, Refusal
 from governance import ballots, claims, policy, proposals
@@ -277,6 +278,17 @@ def test_a_card_offers_the_deeds_that_fit() -> None:
     for voter in (bob, cato):
         _vote(own, voter)
     assert [_deeds(one, own) for one in (ada, bob, cato)] == [[], [], []]
+
+
+def test_a_card_offers_nobody_to_judge_his_own_affair() -> None:
+    senate.reviewers(2)
+    ada, cato = senate.reviewer("ada"), senate.chair()
+    own, sponsored = _asked(by=cato), _asked()
+    assert (_deeds(cato, own), _deeds(cato, sponsored)) == (["withdraw"], ["vote", "close_early"])
+    Agent.objects.filter(pk=senate.scout().pk).update(sponsor=cato)
+    assert (_deeds(cato, sponsored), _deeds(ada, sponsored)) == (["close_early"], ["vote"])  # which the rule refuses
+    answer = press(_signed_in(cato), "close_early", sponsored, confirmed="yes", reason="now")
+    assert "The proposal is your own affair" in answer.content.decode()
 
 
 # Votes
