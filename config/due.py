@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from config.errors import RefusedError
 
@@ -18,3 +18,19 @@ def attempt(what: str, deed: Callable[[], object]) -> None:
         log.info("%s: %s (%s)", what, refusal.detail, refusal.code)
     except DatabaseError:
         log.exception("%s failed and is tried again at the next tick", what)
+
+
+def attempt_one(what: str, deed: Callable[[], bool]) -> bool:
+    """Do one of many deeds, in a transaction of its own, and return what it says; False where it failed.
+
+    A defect in one row is logged and keeps no other waiting. A database that does not answer ends them all.
+    """
+    try:
+        return deed()
+    except RefusedError as refusal:
+        log.info("%s: %s (%s)", what, refusal.detail, refusal.code)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("%s failed and is tried again at the next tick", what)
+    return False

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple, NoReturn
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from config import due
 from config.errors import RefusedError
 from config.models import User
 from economics import revisions
@@ -144,17 +146,26 @@ def close(proposal_id: int, *, chair: User, reason: str, now: datetime) -> Propo
 
 
 def close_due(*, now: datetime) -> int:
-    """Close every ballot whose deadline has come, by its votes; return how many. Each in a transaction of its own."""
-    due = Ballot.objects.filter(closed_at=None, closes_at__lte=now).order_by("closes_at", "pk")
+    """Close every ballot whose deadline has come, by its votes; return how many. Each in a transaction of its own.
+
+    One that cannot be closed is logged, and keeps no other open however many of them there are.
+    """
+    due_now = Ballot.objects.filter(closed_at=None, closes_at__lte=now).order_by("closes_at", "pk")
     closed = 0
-    for proposal_id in due.values_list("proposal_id", flat=True)[:_AT_ONCE]:
-        with revisions.signed(enactment.SENATE, now=now):
-            proposals.locked(proposal_id)
-            ballot = Ballot.objects.filter(proposal=proposal_id, closed_at=None, closes_at__lte=now).first()
-            if ballot is not None:
-                _close(ballot, standing(ballot).as_it_stands, now)
-                closed += 1
+    for proposal_id in list(due_now.values_list("proposal_id", flat=True)):
+        closed += due.attempt_one(f"The deadline of proposal {proposal_id}", partial(_close_one, proposal_id, now))
+        if closed == _AT_ONCE:
+            break
     return closed
+
+
+def _close_one(proposal_id: int, now: datetime) -> bool:
+    with revisions.signed(enactment.SENATE, now=now):
+        proposals.locked(proposal_id)
+        ballot = Ballot.objects.filter(proposal=proposal_id, closed_at=None, closes_at__lte=now).first()
+        if ballot is not None:
+            _close(ballot, standing(ballot).as_it_stands, now)
+        return ballot is not None
 
 
 def bring_back_due(*, now: datetime) -> int:
@@ -163,23 +174,28 @@ def bring_back_due(*, now: datetime) -> int:
     One that cannot be voted on now, as for want of reviewers, says why and waits; a few of those are tried again each
     time, by lot, so that however many wait they keep nobody from coming back.
     """
-    due = Proposal.objects.filter(status=Proposal.Status.DEFERRED, revisit_at__lte=now).values_list("pk", flat=True)
-    first = due.filter(waits_because="").order_by("revisit_at", "pk")[:_AT_ONCE]
-    again = due.exclude(waits_because="").order_by("?")[:_AGAIN]
+    deferred = Proposal.objects.filter(status=Proposal.Status.DEFERRED, revisit_at__lte=now)
+    first = deferred.filter(waits_because="").order_by("revisit_at", "pk")[:_AT_ONCE]
+    again = deferred.exclude(waits_because="").order_by("?")[:_AGAIN]
     opened = 0
-    for proposal_id in [*first, *again]:
-        with revisions.signed(enactment.SENATE, now=now):
-            proposal = proposals.locked(proposal_id)
-            if proposal.status != Proposal.Status.DEFERRED:
-                continue
-            try:
-                with transaction.atomic():
-                    _open(proposal, now)
-                opened += 1
-            except RefusedError as refusal:
-                waits = Proposal.objects.filter(pk=proposal_id).exclude(waits_because=refusal.detail)
-                waits.update(waits_because=refusal.detail)
+    for proposal_id in [*first.values_list("pk", flat=True), *again.values_list("pk", flat=True)]:
+        opened += due.attempt_one(f"The return of proposal {proposal_id}", partial(_bring_back, proposal_id, now))
     return opened
+
+
+def _bring_back(proposal_id: int, now: datetime) -> bool:
+    with revisions.signed(enactment.SENATE, now=now):
+        proposal = proposals.locked(proposal_id)
+        if proposal.status != Proposal.Status.DEFERRED:
+            return False
+        try:
+            with transaction.atomic():
+                _open(proposal, now)
+        except RefusedError as refusal:
+            waits = Proposal.objects.filter(pk=proposal_id).exclude(waits_because=refusal.detail)
+            waits.update(waits_because=refusal.detail)
+            return False
+        return True
 
 
 class Standing(NamedTuple):

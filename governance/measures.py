@@ -131,7 +131,7 @@ def lock(proposal: Proposal) -> None:
     if proposal.measure == Proposal.Measure.POOL:
         pools.lock_exclusive(proposal.entity_id)
     elif proposal.measure == Proposal.Measure.POLICY:
-        setting_measures.POLICIES[proposal.entity_id].lock()
+        setting_measures.rules_of(proposal).lock()
     else:
         envelopes.lock(proposal.entity_type, proposal.entity_id)
 

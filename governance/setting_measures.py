@@ -1,6 +1,6 @@
 """Measures on settings: those of a pool, and the terms of a policy."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -60,8 +60,7 @@ class ChangePool(_Settings):
     def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
         """Return what stands, of what would change."""
         del at
-        pool = pools.get(proposal.entity_id)
-        return {name: getattr(pool, name) for name in sorted(proposal.terms)}
+        return _standing(proposal, pools.get(proposal.entity_id), POOL_SETTINGS)
 
     def apply(
         self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
@@ -92,15 +91,30 @@ class ChangePolicy(_Settings):
     def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
         """Return what stands, of what would change."""
         del at
-        version = POLICIES[proposal.entity_id].get()
-        return {name: measuring.plain(getattr(version, name)) for name in sorted(proposal.terms)}
+        rules = rules_of(proposal)
+        return _standing(proposal, rules.get(), rules.TERMS)
 
     def apply(
         self, proposal: Proposal, stood: measuring.Base, granted: int, *, author: revisions.Author, now: datetime
     ) -> None:
         """Do it."""
         del stood, granted
-        POLICIES[proposal.entity_id].change(author=author, now=now, **self._changed(proposal))
+        rules_of(proposal).change(author=author, now=now, **self._changed(proposal))
+
+
+def rules_of(proposal: Proposal) -> Any:
+    """Return the policy that a proposal names, as the module of its rules; refuses one that there is not."""
+    if proposal.entity_id not in POLICIES:
+        measuring.refuse("There is no such policy.")
+    return POLICIES[proposal.entity_id]
+
+
+def _standing(proposal: Proposal, of: object, known: Collection[str]) -> measuring.Base:
+    """Return what stands of the settings that a proposal names; another program may have it name any."""
+    unknown = sorted(proposal.terms.keys() - set(known))
+    if unknown:
+        measuring.refuse(f"There is no setting {unknown[0]}.")
+    return {name: measuring.plain(getattr(of, name)) for name in sorted(proposal.terms)}
 
 
 def _given(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,11 +12,14 @@ from django.contrib.auth.models import Permission
 from config.models import Agent, User
 from economics import observations
 from economics.models import Envelope
-from governance import ballots, enactment, errors, measures, policy, proposals
+from governance import ballots, enactment, errors, evidence, measures, policy, proposals
 from governance.models import Ballot, Elector, Proposal, Vote
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
 from tests.governance import senate
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 pytestmark = pytest.mark.django_db
 
@@ -207,6 +210,59 @@ def test_those_that_cannot_come_back_keep_nobody_else_from_it(monkeypatch: pytes
     Envelope.objects.filter(pk=lowered.pk).update(token_budget=500)
     assert [ballots.bring_back_due(now=after(100)) for _ in asked] == [0, 0, 0, 1]
     assert [proposals.get(one.pk).status for one in asked] == ["deferred"] * 3 + ["submitted"]
+
+
+def test_a_ballot_that_cannot_be_closed_keeps_no_other_open(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ballots, "_AT_ONCE", 1)
+    voters = senate.reviewers(2)
+    foul, asked = senate.draft(), _submit()
+    by_hand = senate.open_ballot(foul, *voters, requested=1_000, at=after(-1))  # the proposal asks for 500
+    for voter in voters:
+        senate.vote(by_hand, voter)
+    assert ballots.close_due(now=after(1) + senate.VOTING) == 1
+    assert [proposals.get(one.pk).status for one in (foul, asked)] == ["submitted", "expired"]
+    assert f"The deadline of proposal {foul.pk} failed" in caplog.text
+
+
+def test_a_defect_keeps_no_other_proposal_from_coming_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    voters = senate.reviewers(3)
+    asked = [_submit() for _ in range(2)]
+    for place, proposal in enumerate(asked):
+        for voter in voters:
+            _cast(proposal, voter, "defer", wanted="more", revisit_at=after(60 + place))
+    look = evidence.check
+
+    def broken(proposal_id: int, *, now: datetime) -> None:
+        if proposal_id == asked[0].pk:
+            raise KeyError
+        look(proposal_id, now=now)
+
+    monkeypatch.setattr(evidence, "check", broken)
+    assert ballots.bring_back_due(now=after(100)) == 1
+    assert [proposals.get(one.pk).status for one in asked] == ["deferred", "submitted"]
+    assert f"The return of proposal {asked[0].pk} failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("terms", "waits"),
+    [
+        ({"measure": "policy", "entity_type": "policy", "entity_id": "peace"}, "There is no such policy."),
+        ({"measure": "policy", "entity_type": "policy", "entity_id": "worth"}, "There is no setting save."),
+    ],
+)
+def test_what_another_program_had_voted_on_says_why_it_does_not_come_back(terms: dict[str, Any], waits: str) -> None:
+    voters = senate.reviewers(2)
+    foul = senate.draft(requested_tokens=0, terms={"save": 1}, **terms)
+    by_hand = senate.open_ballot(foul, *voters)
+    for voter in voters:
+        senate.vote(by_hand, voter, "defer")
+    assert ballots.close_due(now=after(0) + senate.VOTING) == 1
+    assert ballots.bring_back_due(now=after(0) + timedelta(days=7)) == 0
+    assert proposals.get(foul.pk).waits_because == waits
 
 
 def test_a_ballot_keeps_the_policy_it_was_opened_under() -> None:
