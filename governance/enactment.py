@@ -73,9 +73,12 @@ def attempt(proposal_id: int, *, now: datetime) -> Proposal:
 
 
 def stale(proposal: Proposal, *, now: datetime) -> bool:
-    """Tell whether what would change has changed since voting on the proposal last opened."""
+    """Tell whether what would change has changed since voting on the proposal last opened; not of what is gone."""
     ballot = Ballot.objects.filter(proposal=proposal).order_by("-number").first()
-    return ballot is not None and measures.base(proposal, at=now) != ballot.base
+    try:
+        return ballot is not None and measures.base(proposal, at=now) != ballot.base
+    except RefusedError:  # nobody can confirm what is not there
+        return False
 
 
 def _deciding(proposal: Proposal) -> Ballot:
@@ -96,7 +99,7 @@ def _carry_out(  # noqa: PLR0913, PLR0917 - who, what, over which base, when and
     measures.lock(proposal)
     stands = measures.base(proposal, at=now)
     if stands != base:
-        raise errors.StaleBaseError(seen=dict(base), stands=stands)
+        raise errors.StaleBaseError(seen=base, stands=stands)
     why = author.why or f"Approved by the Senate: {proposal}"
     signed = revisions.Author(author.who, why, "proposal", str(proposal.pk))
     try:

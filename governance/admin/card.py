@@ -196,9 +196,11 @@ def _before_and_after(rows: Iterable[tuple[str, Any, Any]], heads: tuple[str, st
     return table(heads, told)
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    names = dict.fromkeys([*before, *after])
-    return [(_label(n), before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)]
+def _differing(before: object, after: object) -> list[tuple[str, Any, Any]]:
+    """Return what differs, by name; what another program wrote without names is shown as nothing."""
+    old, new = (one if isinstance(one, Mapping) else {} for one in (before, after))
+    names = dict.fromkeys([*old, *new])
+    return [(_label(n), old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)]
 
 
 def _label(name: str) -> str:

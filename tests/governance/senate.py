@@ -143,7 +143,7 @@ def is_told(proposal: Proposal) -> bool:
 
 
 def open_ballot(
-    proposal: Proposal, *electors: User, quorum: int = 2, at: datetime = NOON, requested: int = 0
+    proposal: Proposal, *electors: User, quorum: int = 2, at: datetime = NOON, requested: int = 0, base: object = None
 ) -> Ballot:
     """Write a ballot by hand, over the whole request, in which these people vote (all reviewers if none is named)."""
     ballot = Ballot.objects.create(
@@ -152,7 +152,7 @@ def open_ballot(
         policy=SenatePolicy.objects.latest("version"),
         quorum=quorum,
         requested=requested or abs(proposal.requested_tokens) or 1,
-        base={},
+        base={} if base is None else base,
         opened_at=at,
         closes_at=at + VOTING,
     )

@@ -647,3 +647,12 @@ def test_rules_of_voting_that_cannot_be_are_said_on_the_page(told: dict[str, Any
     answer = _signed_in(senate.chair()).post(page(SenatePolicy, kind="add"), present)
     assert (answer.status_code, policy.get().version) == (200, 1)
     assert sentence in answer.content.decode()
+
+
+@pytest.mark.parametrize("base", ["x", 5, []])
+def test_a_base_that_another_program_wrote_stops_no_page(base: object) -> None:
+    ada, _other = senate.reviewer("ada"), senate.reviewer("bob")
+    proposal = _draft()
+    senate.open_ballot(proposal, at=_now(), base=base)
+    address = reverse("admin:governance_proposal_change", args=[proposal.pk])
+    assert "has changed since voting opened" in _signed_in(ada).get(address).content.decode()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from economics import envelopes, revisions
-from governance import enactment, measures
+from governance import enactment, errors, measures
 from tests.factories import NOON, REVIEWER
 from tests.governance import senate
 
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from governance.models import Proposal
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("base", ["x", 5, []])
+def test_a_base_that_another_program_wrote_is_no_base(base: object) -> None:
+    voters = senate.reviewers(2)
+    proposal = senate.draft()
+    by_hand = senate.open_ballot(proposal, *voters, base=base)
+    senate.vote(by_hand, voters[0])
+    decided = senate.cast(proposal, voters[1])
+    assert (decided.status, decided.waits_because) == ("approved", errors.StaleBaseError().detail)
+    assert enactment.stale(decided, now=NOON)
 
 
 def test_an_envelope_opened_after_the_base_was_read_is_not_changed_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
