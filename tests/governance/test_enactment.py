@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,3 +49,13 @@ def test_an_envelope_opened_after_the_base_was_read_is_not_changed_unseen(monkey
     # A refused deed leaves nothing, here not even the envelope that somebody else would have opened.
     assert enactment.enact(proposal.pk, author=revisions.Author("the Senate"), now=NOON).status == "enacted"
     assert envelopes.get("hypothesis", "new").token_budget == 500
+
+
+@pytest.mark.parametrize(("days", "status"), [(1, "enacted"), (2, "approved")])
+def test_a_grant_for_one_window_is_not_one_for_another(days: int, status: str) -> None:
+    first, second = senate.reviewers(2)
+    proposal = senate.put(measure="grant", lasts_from=NOON + timedelta(days=1))
+    senate.cast(proposal, first)
+    decided = senate.cast(proposal, second, at=NOON + timedelta(days=days, hours=1))
+    waits = "" if status == "enacted" else "The time it was asked for is over."
+    assert (decided.status, decided.waits_because) == (status, waits)
