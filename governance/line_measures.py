@@ -117,9 +117,7 @@ class GrantOnLine:
         if line is None or line.envelope_id is None:
             measuring.refuse("There is no such line.")
         if first is None and proposal.lasts_from and proposal.lasts_until is None:
-            only = _line(
-                proposal, proposal.lasts_from
-            )  # it was asked for one window: not another because votes took long
+            only = _line(proposal, proposal.lasts_from)  # not another window because the votes took long
             if only is None or only.window_start < line.window_start:
                 measuring.refuse("The time it was asked for is over.")
         envelopes.grant(
