@@ -79,7 +79,7 @@ def change(
     version.made_at, version.made_by, version.reason = now, author.who, author.why
     version.cause_kind, version.cause_id = author.cause_kind, author.cause_id
     try:
-        with transaction.atomic():
+        with revisions.signed(author, now=now), transaction.atomic():
             version.save(force_insert=True)
     except IntegrityError as error:
         raise errors.StaleSenatePolicyError from error

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Now, Round
 
-from config import laws
+from config import history, laws
 from economics.models.usage import READABLE
 
 COMPONENTS = ("evidence_strength", "novelty", "strategic_alignment", "community_interest")
@@ -136,6 +136,7 @@ class WorthPolicy(models.Model):
         )
         triggers = (
             *laws.append_only("worth_policy"),
+            *history.recorded("worth_policy"),
             pgtrigger.Trigger(
                 name="worth_policy_closes_the_gate",
                 when=pgtrigger.After,

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from config import laws
+from config import history, laws
 
 
 class SenatePolicy(models.Model):
@@ -38,7 +38,7 @@ class SenatePolicy(models.Model):
                 & Q(most_requested__gte=1, most_requested__lte=10**15),
             ),
         )
-        triggers = laws.append_only("senate_policy")
+        triggers = (*laws.append_only("senate_policy"), *history.recorded("senate_policy"))
 
     def __str__(self) -> str:
         """Return the version."""

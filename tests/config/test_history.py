@@ -12,9 +12,18 @@ from django.db import connection
 from auction import clearing, pools, settlement
 from auction.models import Clear, Pool
 from config import history, requests
-from economics import budget_policy, envelopes, revisions
-from economics.models import BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, MonetaryPolicy, Revision
-from governance.models import Proposal
+from economics import budget_policy, envelopes, revisions, worth_policy
+from economics.models import (
+    BudgetPolicy,
+    DefaultEnvelope,
+    Envelope,
+    LanguageModel,
+    MonetaryPolicy,
+    Revision,
+    WorthPolicy,
+)
+from governance import policy as senate_policy
+from governance.models import Proposal, SenatePolicy
 from tests import factories
 from tests.factories import NOON, after
 
@@ -52,6 +61,8 @@ def test_what_has_a_history() -> None:
         MonetaryPolicy,
         Pool,
         Proposal,
+        SenatePolicy,
+        WorthPolicy,
     }
 
 
@@ -114,6 +125,24 @@ def test_a_policy_of_budgets_is_told_but_not_when_its_checks_ran() -> None:
 def test_monetary_policy_is_told() -> None:
     MonetaryPolicy.objects.update(supply_cap=5)
     assert last(MonetaryPolicy.objects.get()).changes == {"supply_cap": [3_000_000, 5]}
+
+
+def test_a_new_version_of_a_policy_is_told_with_its_request() -> None:
+    with requests.known_as("r-1"):
+        made = [
+            senate_policy.change(author=BY, now=NOON, quorum=3),
+            worth_policy.change(author=BY, now=NOON, gain=Decimal("0.5")),
+        ]
+    for version, (name, value) in zip(made, (("quorum", 3), ("gain", 0.5)), strict=True):
+        *said, changes = told(last(version))
+        assert said == ["added", NOON, "ada", "too cheap", "proposal", "7", "r-1"]
+        assert changes[name] == [None, value]
+
+
+def test_a_version_that_nobody_signed_names_the_role_of_the_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO governance_policies (version, quorum) VALUES (2, 1)")
+    assert last(SenatePolicy.objects.latest("version")).who.startswith("SQL as ")
 
 
 def test_stop_and_resume_are_told() -> None:

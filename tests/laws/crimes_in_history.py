@@ -47,6 +47,9 @@ CRIMES: Final[list[tuple[str, str]]] = [
 # They write history and refuse nothing.
 NO_CRIMES: Final = {
     f"{name}_{what}_on_record"
-    for name in ("budget_policy", "default_envelope", "model", "monetary_policy", "pool", "proposal")
+    for name in (
+        *("budget_policy", "default_envelope", "model", "monetary_policy", "pool", "proposal"),
+        *("senate_policy", "worth_policy"),
+    )
     for what in ("changes", "comes_and_goes")
 }
