@@ -30,9 +30,9 @@ CLEARS = Table(
         Column("actual_impact", Type.NUMERIC, Need.NULLABLE),  # not graded
     ),
     indexes=(Index(("slot_id",), unique=True),),
-    # What a round decided about this sale; only a round writes clears.
+    # What a round decided about this sale, or fallback about this gift; nothing else writes clears.
     also_given=(
-        *("pool_id", "round_id", "bid_id", "account_id", "charge_tokens", "max_price_tokens"),
+        *("pool_id", "account_id", "charge_tokens", "max_price_tokens"),
         *("cleared_at", "start_by"),
     ),
 )

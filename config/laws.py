@@ -31,9 +31,14 @@ def enforce() -> None:
         cursor.execute(_ENFORCE)
 
 
-def fixed(name: str, *columns: str) -> pgtrigger.Trigger:
-    """Refuse any change of these columns. It fires only when an UPDATE names one: hot updates do not pay for it."""
-    changed = pgtrigger.AnyChange(*columns)
+def fixed(name: str, *columns: str, when: pgtrigger.Q | None = None) -> pgtrigger.Trigger:
+    """Refuse any change of these columns (of rows that meet `when`).
+
+    It fires only when an UPDATE names one of them: hot updates do not pay for it.
+    """
+    changed: Any = pgtrigger.AnyChange(*columns)
+    if when is not None:
+        changed = when & reduce(or_, (pgtrigger.Q(**{f"old__{c}__df": pgtrigger.F(f"new__{c}")}) for c in columns))
     return _refuse(name, "never changes", operation=pgtrigger.UpdateOf(*columns), condition=changed)
 
 

@@ -147,3 +147,77 @@ class Change(models.Model):
     def __str__(self) -> str:
         """Return the row and what became of it."""
         return f"{self.table_name} {self.key} {self.action}"
+
+
+class FeedEntry(models.Model):
+    """Something that happened, for whoever follows the feed. Public, or for one owner: an agent or a quest.
+
+    `position` is its place in the one order that readers follow, given after it was committed (see `config.feed`).
+    """
+
+    position = models.BigIntegerField(null=True, unique=True)
+    kind = models.TextField(help_text="round_cleared, won, lost, …")
+    at = models.DateTimeField()
+    owner_type = models.TextField(default="", db_default="", help_text="agent or quest; empty: public.")
+    owner_id = models.TextField(default="", db_default="")
+    pool = models.TextField(default="", db_default="")
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        """Laws: of a kind, with half an owner never; only its place is written later, once."""
+
+        db_table = "config_feed"
+        constraints = (
+            models.CheckConstraint(name="feed_entry_of_a_kind", condition=~Q(kind="")),
+            models.CheckConstraint(
+                name="feed_entry_owner_whole",
+                condition=Q(owner_type="", owner_id="") | (~Q(owner_type="") & ~Q(owner_id="")),
+            ),
+        )
+        indexes = (
+            models.Index(name="feed_unplaced", fields=["id"], condition=Q(position=None)),
+            models.Index(name="feed_by_owner", fields=["owner_type", "owner_id", "position"]),
+        )
+        triggers = (
+            laws.fixed("feed_entry_is_fixed", "id", "kind", "at", "owner_type", "owner_id", "pool", "data"),
+            laws.once("feed_entry_placed_once", "position"),
+            laws.never_truncated("feed_entry_never_truncated"),
+        )
+
+    def __str__(self) -> str:
+        """Return place and kind."""
+        return f"{self.position} {self.kind}"
+
+
+class RetentionPolicy(models.Model):
+    """How long rows are kept that are not money, in days: one row. What money rests on stays for ever."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, db_default=1, editable=False)
+    bids_days = models.PositiveIntegerField(default=90, db_default=90, help_text="Closed bids that won nothing.")
+    rounds_days = models.PositiveIntegerField(
+        default=90, db_default=90, help_text="Rounds that sold nothing, and cycles of automatic bids."
+    )
+    refusals_days = models.PositiveIntegerField(default=90, db_default=90, help_text="Refused reservations.")
+    answers_days = models.PositiveIntegerField(default=7, db_default=7, help_text="Answers to retried requests.")
+    feed_days = models.PositiveIntegerField(default=30, db_default=30, help_text="Entries of the feed.")
+    swept_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        """Law: one policy; nothing goes before a day is over."""
+
+        db_table = "config_retention"
+        verbose_name_plural = "retention policy"
+        constraints = (
+            models.CheckConstraint(name="retention_single", condition=Q(id=1)),
+            models.CheckConstraint(
+                name="retention_sane",
+                condition=Q(
+                    bids_days__gte=1, rounds_days__gte=1, refusals_days__gte=1, answers_days__gte=1, feed_days__gte=1
+                ),
+            ),
+        )
+        triggers = (laws.kept("retention_never_vanishes"), laws.never_truncated("retention_never_truncated"))
+
+    def __str__(self) -> str:
+        """Return the only row's name."""
+        return "Retention policy"

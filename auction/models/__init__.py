@@ -1,6 +1,25 @@
 """The rows of the market."""
 
 from auction.models.market import Bid, Pool, Slot, Task
+from auction.models.quests import BidCycle, Member, Need, Quest
 from auction.models.results import AuditRun, Clear, Payout, Round
+from auction.models.shares import Fallback, FallbackShare, QuestAllocation, StipendDay
 
-__all__ = ["AuditRun", "Bid", "Clear", "Payout", "Pool", "Round", "Slot", "Task"]
+__all__ = [
+    "AuditRun",
+    "Bid",
+    "BidCycle",
+    "Clear",
+    "Fallback",
+    "FallbackShare",
+    "Member",
+    "Need",
+    "Payout",
+    "Pool",
+    "Quest",
+    "QuestAllocation",
+    "Round",
+    "Slot",
+    "StipendDay",
+    "Task",
+]

@@ -110,6 +110,22 @@ class Pool(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text="Share of a reward that goes to the runner; the payer gets the rest.",
     )
+    claim_seconds = models.PositiveIntegerField(
+        default=60,
+        db_default=60,
+        validators=[MinValueValidator(1)],
+        help_text="A won slot that its runner has not started by then may be claimed by another.",
+    )
+    breaker_failures = models.PositiveIntegerField(
+        default=3, db_default=3, validators=[MinValueValidator(1)], help_text="Failed rounds in a row begin fallback."
+    )
+    stale_cycles = models.PositiveIntegerField(
+        default=3,
+        db_default=3,
+        validators=[MinValueValidator(1)],
+        help_text="So many cycles without a completed round begin fallback.",
+    )
+    failures = models.PositiveIntegerField(default=0, db_default=0, editable=False, help_text="In a row, until now.")
     revenue_account = models.OneToOneField(
         "economics.Account", on_delete=models.PROTECT, related_name="+", editable=False
     )
@@ -128,7 +144,13 @@ class Pool(models.Model):
             models.CheckConstraint(
                 name="pool_times_positive",
                 condition=Q(
-                    cycle_seconds__gt=0, max_ttl_seconds__gt=0, start_deadline_seconds__gt=0, lease_seconds__gt=0
+                    cycle_seconds__gt=0,
+                    max_ttl_seconds__gt=0,
+                    start_deadline_seconds__gt=0,
+                    lease_seconds__gt=0,
+                    claim_seconds__gt=0,
+                    breaker_failures__gt=0,
+                    stale_cycles__gt=0,
                 ),
             ),
             models.CheckConstraint(
@@ -153,7 +175,7 @@ class Pool(models.Model):
                 ),
             ),
         )
-        triggers = history.recorded("pool", "last_cycle_at", "last_round_at")
+        triggers = history.recorded("pool", "last_cycle_at", "last_round_at", "failures")
 
     def __str__(self) -> str:
         """Return the name."""
@@ -226,7 +248,10 @@ class Slot(models.Model):
 
 
 class Task(models.Model):
-    """A piece of work to be run in a slot. Its one owner wallet bids, pays, and gets releases and forfeits."""
+    """A piece of work to be run in a slot. Its one owner wallet bids, pays, and gets releases and forfeits.
+
+    `expected_value_usd` is as stated, or made by `valuation.score_all` where `value_if_works_usd` is given.
+    """
 
     class State(models.TextChoices):
         """`taken`: it has a live clear."""
@@ -244,6 +269,26 @@ class Task(models.Model):
     entity_type = models.TextField(blank=True, default="", db_default="")
     entity_id = models.TextField(blank=True, default="", db_default="")
     expected_value_usd = models.DecimalField(max_digits=30, decimal_places=12, default=0, db_default=0)
+    quest = models.ForeignKey(
+        "auction.Quest", null=True, blank=True, on_delete=models.PROTECT, related_name="tasks", db_index=False
+    )
+    value_if_works_usd = models.DecimalField(
+        max_digits=30, decimal_places=12, null=True, blank=True, help_text="Value in USD if it works."
+    )
+    chance = models.DecimalField(
+        max_digits=7, decimal_places=6, null=True, blank=True, help_text="That it works: 0 to 1; none: certain."
+    )
+    cost_usd = models.DecimalField(
+        max_digits=30, decimal_places=12, null=True, blank=True, help_text="Expected cost in USD."
+    )
+    expected_cost_tokens = models.BigIntegerField(
+        null=True, blank=True, help_text="LLM tokens (a resource, not money) that its envelope is asked for."
+    )
+    model = models.TextField(blank=True, default="", db_default="", help_text="Language model it is expected to use.")
+    priority_used = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, editable=False, help_text="Priority of its entity when scored."
+    )
+    scored_at = models.DateTimeField(null=True, editable=False)
     state = models.CharField(max_length=16, choices=State, default=State.OPEN, db_default="open")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(null=True, editable=False)
@@ -261,6 +306,16 @@ class Task(models.Model):
             ),
             models.CheckConstraint(name="task_id_given", condition=~Q(id="")),
             models.CheckConstraint(
+                name="task_parts_sane",
+                condition=(Q(value_if_works_usd=None) | Q(value_if_works_usd__gte=0, value_if_works_usd__lt=MOST_USD))
+                & (Q(chance=None) | Q(chance__gte=0, chance__lte=1))
+                & (Q(cost_usd=None) | Q(cost_usd__gte=0, cost_usd__lt=MOST_USD))
+                & (Q(expected_cost_tokens=None) | Q(expected_cost_tokens__gte=0)),
+            ),
+            models.CheckConstraint(
+                name="task_cost_names_a_model", condition=Q(expected_cost_tokens=None) | ~Q(model="")
+            ),
+            models.CheckConstraint(
                 name="task_entity_whole",
                 condition=Q(entity_type="", entity_id="") | (~Q(entity_type="") & ~Q(entity_id="")),
             ),
@@ -270,14 +325,19 @@ class Task(models.Model):
                 | (Q(filed_by__isnull=False, filed_by_kind__isnull=False) & ~Q(filed_by_kind="grader")),
             ),
         )
-        indexes = (models.Index(name="task_by_wallet", fields=["wallet", "state"]),)
+        indexes = (
+            models.Index(name="task_by_wallet", fields=["wallet", "state"]),
+            models.Index(
+                name="task_open_of_quest", fields=["quest", "-expected_value_usd", "id"], condition=Q(state="open")
+            ),
+        )
         triggers = (
             laws.forwards(
                 "task_states_only_forwards",
                 "state",
                 [("open", "taken"), ("taken", "open"), ("taken", "done"), ("open", "cancelled")],
             ),
-            laws.fixed("task_owner_is_fixed", "id", "wallet_id"),
+            laws.fixed("task_owner_is_fixed", "id", "wallet_id", "quest_id"),
             laws.never_truncated("task_never_truncated"),
         )
 
@@ -314,6 +374,9 @@ class Bid(models.Model):
     placed_at = models.DateTimeField(db_default=Now())
     ttl_at = models.DateTimeField()
     status = models.CharField(max_length=16, choices=Status, default=Status.OPEN, db_default="open")
+    is_automatic = models.BooleanField(
+        default=False, db_default=False, help_text="Placed by its quest's strategy, which may replace it."
+    )
     closed_at = models.DateTimeField(null=True)
     round = models.ForeignKey(
         "auction.Round", null=True, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
@@ -357,12 +420,13 @@ class Bid(models.Model):
             ),
             models.Index(name="bid_open_until", fields=["pool", "time_in_force", "ttl_at"], condition=Q(status="open")),
             models.Index(name="bid_by_wallet", fields=["account", "-id"]),
+            models.Index(name="bid_automatic", fields=["account"], condition=Q(status="open", is_automatic=True)),
         )
         triggers = (
             laws.fixed(
                 "bid_terms_are_fixed",
                 *("id", "pool_id", "task_id", "account_id", "bidder_id"),
-                *("max_price_tokens", "placed_at", "ttl_at", "time_in_force"),
+                *("max_price_tokens", "placed_at", "ttl_at", "time_in_force", "is_automatic"),
             ),
             laws.forwards(
                 "bid_states_only_forwards",

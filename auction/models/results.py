@@ -1,5 +1,6 @@
 """What rounds decided and what came of it: rounds, clears, payouts, audit passes."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, NullIf
@@ -84,7 +85,10 @@ class Payout(models.Model):
 
 
 class Clear(models.Model):
-    """One sold slot: who won it, what it costs the winner, and what came of it."""
+    """One sold slot: who won it, what it costs the winner, and what came of it.
+
+    One that was given in fallback has no round, no bid and no price, and costs nothing.
+    """
 
     class State(models.TextChoices):
         """Sold, then run or not."""
@@ -99,12 +103,13 @@ class Clear(models.Model):
 
     slot = models.OneToOneField(Slot, on_delete=models.PROTECT, related_name="clear")
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="clears", db_index=False, db_constraint=False)
-    round = models.ForeignKey(Round, on_delete=models.PROTECT, related_name="clears")
-    bid = models.OneToOneField(Bid, on_delete=models.PROTECT, related_name="clear")
+    round = models.ForeignKey(Round, null=True, on_delete=models.PROTECT, related_name="clears")
+    bid = models.OneToOneField(Bid, null=True, on_delete=models.PROTECT, related_name="clear")
+    is_given = models.BooleanField(default=False, db_default=False, help_text="Given in fallback, not sold.")
     account = models.ForeignKey("economics.Account", on_delete=models.PROTECT, related_name="+", db_index=False)
     winning_task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="clears")
     runner_up_task = models.ForeignKey(Task, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-    clearing_price_tokens = models.BigIntegerField(help_text="The round's market price.")
+    clearing_price_tokens = models.BigIntegerField(help_text="The round's market price; 0 of a slot that was given.")
     charge_tokens = models.BigIntegerField(help_text="What the winner pays.")
     max_price_tokens = models.BigIntegerField()
     premium_tokens = models.GeneratedField(
@@ -114,11 +119,16 @@ class Clear(models.Model):
     cleared_at = models.DateTimeField()
     start_by = models.DateTimeField()
     claimed_at = models.DateTimeField(null=True, help_text="When a runner took a quest's win.")
+    claim_until = models.DateTimeField(null=True, help_text="From then on another runner may claim it.")
     runner = models.ForeignKey("config.Agent", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     runner_kind = models.CharField(max_length=16, null=True)  # noqa: DJ001 - half of a composite key
     runner_account = models.ForeignKey(
         "economics.Account", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
+    reservation = models.ForeignKey(
+        "economics.Reservation", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    refusal_id = models.BigIntegerField(null=True, help_text="Of the envelope that refused it when it was to start.")
     slot_started_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     slot_finished_at = models.DateTimeField(null=True)
@@ -145,6 +155,27 @@ class Clear(models.Model):
         db_table = "compute_auction_clears"
         constraints = (
             models.CheckConstraint(name="clear_state_known", condition=Q(state__in=LIVE + ENDED)),
+            models.CheckConstraint(
+                name="clear_sold_by_a_round_or_given",
+                condition=Q(is_given=False, round__isnull=False, bid__isnull=False, clearing_price_tokens__isnull=False)
+                | Q(
+                    is_given=True,
+                    round=None,
+                    bid=None,
+                    runner_up_task=None,
+                    clearing_price_tokens=0,
+                    charge_tokens=0,
+                    max_price_tokens=0,
+                ),
+            ),
+            models.CheckConstraint(
+                name="clear_claimed_by_somebody",
+                condition=Q(claimed_at=None, claim_until=None)
+                | Q(claimed_at__isnull=False, claim_until__isnull=False, runner__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="clear_blocked_by_a_refusal", condition=Q(refusal_id=None) | Q(state="blocked")
+            ),
             models.CheckConstraint(
                 name="clear_charge_within_bid",
                 condition=Q(charge_tokens__gte=0, charge_tokens__lte=F("max_price_tokens")),
@@ -190,6 +221,7 @@ class Clear(models.Model):
             models.Index(name="clear_by_wallet", fields=["account", "-id"]),
             models.Index(name="clear_by_pool", fields=["pool", "-cleared_at"]),
             models.Index(name="clear_to_start", fields=["start_by"], condition=Q(state="sold")),
+            models.Index(name="clear_to_claim", fields=["account", "pool"], condition=Q(state="sold")),
             models.Index(name="clear_leased", fields=["lease_until"], condition=Q(state="running")),
             models.Index(
                 name="clear_reward_due",
@@ -213,11 +245,16 @@ class Clear(models.Model):
             laws.fixed(
                 "clear_terms_are_fixed",
                 *("slot_id", "pool_id", "round_id", "bid_id", "account_id", "winning_task_id", "runner_up_task_id"),
-                *("clearing_price_tokens", "charge_tokens", "max_price_tokens", "cleared_at"),
+                *("clearing_price_tokens", "charge_tokens", "max_price_tokens", "cleared_at", "is_given"),
+            ),
+            laws.fixed(
+                "clear_runner_stays_once_it_runs",
+                *("runner_id", "runner_kind", "runner_account_id", "claimed_at"),
+                when=~pgtrigger.Q(old__state="sold"),
             ),
             laws.once(
                 "clear_settled_once",
-                *("runner_id", "runner_account_id", "actual_cost_tokens", "actual_impact"),
+                *("actual_cost_tokens", "actual_impact", "reservation_id", "refusal_id"),
                 *("reward_due_tokens", "reward_paid_tokens", "payout_id"),
             ),
             laws.kept("clear_never_vanishes"),

@@ -403,7 +403,7 @@ def test_a_sale_whose_parts_disagree_is_found(statement: str, line: str) -> None
 
 def test_a_vanished_winning_bid_is_found() -> None:
     clear = factories.world(USD).sold
-    _break("DELETE FROM compute_auction_bids WHERE id = %s", clear.bid_id)
+    _break("DELETE FROM compute_auction_bids WHERE id = %s", clear.bid_id or 0)
     assert _found() == [
         f"{part} of clear {clear.pk}: stored {stored}, rebuilt {rebuilt}"
         for part, stored, rebuilt in (

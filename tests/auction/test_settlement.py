@@ -214,7 +214,10 @@ def test_a_sweep_takes_each_kind_of_end_and_says_how_many(pool: Pool) -> None:
 def test_a_claimed_win_of_a_quest_is_forfeited_like_an_agents(pool: Pool) -> None:
     quest = factories.wallet(1000, quest="longevity")
     clear = factories.sale(into=pool, owner=quest)
-    Clear.objects.filter(pk=clear.pk).update(claimed_at=after(1))
+    came = factories.agent()
+    Clear.objects.filter(pk=clear.pk).update(
+        claimed_at=after(1), claim_until=after(61), runner=came, runner_kind=came.kind
+    )
     assert settlement.sweep(now=after(300))["forfeited"] == 1
 
 
