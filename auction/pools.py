@@ -16,6 +16,9 @@ MOST_SLOTS_AT_ONCE = 100
 # The class of the pool's advisory locks: placement and cancel share them, clearing takes them alone.
 LOCK_CLASS = 7301
 _TICK = timedelta(microseconds=1)
+# SQL: the task of alias t waits for one that is not done. Never stored: what is asked for anew cannot be out of date.
+BLOCKED = """EXISTS (SELECT FROM auction_task_needs n JOIN auction_tasks needed ON needed.id = n.needs_id
+                      WHERE n.task_id = t.id AND needed.state <> 'done')"""
 
 
 def ensure_default() -> None:
