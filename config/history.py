@@ -1,11 +1,13 @@
 """The history of rows that the database itself writes: which tables have one, and what became of a row."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pgtrigger
+from django.apps import apps
 from django.db.models import Model, QuerySet
 
-from config.models import Change
+if TYPE_CHECKING:  # models say here that they have a history: when this module loads there are none yet
+    from config.models import Change
 
 # Changes that touch no recorded column call no function: the condition is part of the trigger.
 _RECORD = """
@@ -42,7 +44,8 @@ def is_kept(model: type[Model]) -> bool:
     return any(isinstance(trigger, _Recorder) for trigger in getattr(model._meta, "triggers", ()))  # noqa: SLF001 - public in all but name
 
 
-def of(of_what: type[Model] | str, key: object) -> QuerySet[Change]:
+def of(of_what: type[Model] | str, key: object) -> "QuerySet[Change]":
     """Return what became of one row, the newest change first: of a model, or of a table by its name."""
     table = of_what if isinstance(of_what, str) else of_what._meta.db_table  # noqa: SLF001 - public
-    return Change.objects.filter(table_name=table, key=str(key)).order_by("-pk")
+    changes: QuerySet[Change] = apps.get_model("config", "Change")._default_manager.all()  # noqa: SLF001 - public
+    return changes.filter(table_name=table, key=str(key)).order_by("-pk")

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from config import laws, requests
+from config import history, laws, requests
 
 
 class User(AbstractUser):
@@ -216,7 +216,11 @@ class RetentionPolicy(models.Model):
                 ),
             ),
         )
-        triggers = (laws.kept("retention_never_vanishes"), laws.never_truncated("retention_never_truncated"))
+        triggers = (
+            laws.kept("retention_never_vanishes"),
+            laws.never_truncated("retention_never_truncated"),
+            *history.recorded("retention", "swept_at"),
+        )
 
     def __str__(self) -> str:
         """Return the only row's name."""

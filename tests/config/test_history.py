@@ -10,8 +10,9 @@ from django.apps import apps
 from django.db import connection
 
 from auction import clearing, pools, settlement
-from auction.models import Clear, Pool
+from auction.models import Clear, Pool, Quest
 from config import history, requests
+from config.models import RetentionPolicy
 from economics import budget_policy, envelopes, revisions, worth_policy
 from economics.models import (
     BudgetPolicy,
@@ -61,6 +62,8 @@ def test_what_has_a_history() -> None:
         MonetaryPolicy,
         Pool,
         Proposal,
+        Quest,
+        RetentionPolicy,
         SenatePolicy,
         WorthPolicy,
     }
