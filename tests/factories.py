@@ -15,7 +15,7 @@ import pytest
 from django.db import transaction
 
 from auction import backlog, clearing, order_book, payouts, pools, settlement
-from auction.models import Bid, Clear, Payout, Pool, Round, Slot, Task
+from auction.models import Bid, Clear, Need, Payout, Pool, Quest, Round, Slot, Task
 from config.models import Agent
 from economics import (
     admission,
@@ -47,7 +47,7 @@ from economics.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from config.errors import RefusedError
     from economics.models import Account, Assessment, DailyIssue, Grant, Observation, Outcome
@@ -97,6 +97,46 @@ def tasks(owner: Account, number: int) -> list[Task]:
     """Return so many new open tasks of a wallet, written at once."""
     names = [f"task-{next(_numbers)}" for _ in range(number)]
     return Task.objects.bulk_create([Task(pk=name, wallet=owner, created_at=NOON) for name in names])
+
+
+def quest(name: str = "", tokens: int = 0, *, into: Pool | None = None, **terms: Any) -> Quest:
+    """Return a new quest with its wallet and so many tokens in it: in the default pool, strategy source, factor 0.6.
+
+    Terms are columns of `Quest`: `strategy`, `bid_factor`, `horizon_seconds`, `members_only`, `programme`, …
+    """
+    named = name or f"quest-{next(_numbers)}"
+    terms.setdefault("created_at", NOON)
+    return Quest.objects.create(
+        pk=named, account=wallet(tokens, quest=named), pool=into or pools.get(pools.DEFAULT), **terms
+    )
+
+
+def quest_task(
+    of: Quest,
+    value: int | str | Decimal | None = None,
+    *,
+    name: str = "",
+    needs: Iterable[Task] = (),
+    entity: tuple[str, str] = ("", ""),
+    **parts: Any,
+) -> Task:
+    """Return a new open task of a quest that is worth `value` USD as stated; it waits for what it `needs`.
+
+    Parts are columns of `Task`: `value_if_works_usd`, `chance`, `cost_usd`, `expected_cost_tokens`, `model`, …
+    """
+    parts.setdefault("created_at", NOON)
+    if value is not None:
+        parts["expected_value_usd"] = Decimal(value)
+    filed = Task.objects.create(
+        pk=name or f"task-{next(_numbers)}",
+        quest=of,
+        wallet_id=of.account_id,
+        entity_type=entity[0],
+        entity_id=entity[1],
+        **parts,
+    )
+    Need.objects.bulk_create([Need(task=filed, needs=other) for other in needs])
+    return filed
 
 
 def pool(name: str = "", **settings: object) -> Pool:
