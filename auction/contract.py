@@ -36,4 +36,14 @@ CLEARS = Table(
         *("cleared_at", "start_by"),
     ),
 )
-TABLES = (BIDS, CLEARS)
+ALLOCATIONS = Table(
+    "quest_budget_allocations",
+    columns=(
+        Column("quest_id", Type.TEXT, Need.GIVEN),
+        Column("day", Type.DATE, Need.GIVEN),
+        Column("tokens", Type.BIGINT, Need.GIVEN),
+        Column("share", Type.NUMERIC, Need.GIVEN),
+    ),
+    indexes=(Index(("quest_id", "day"), unique=True),),
+)
+TABLES = (BIDS, CLEARS, ALLOCATIONS)

@@ -65,5 +65,4 @@ TOKEN_LEDGER = Table(
     ),
     indexes=(Index(("id",), unique=True), Index(("key",), unique=True)),
 )
-# quest_budget_allocations joins them with the split between quests, which makes it.
 TABLES = (RESOURCE_BUDGETS, RESOURCE_USAGE, TOKEN_ACCOUNTS, TOKEN_LEDGER)

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from auction.models.market import Pool
 from auction.models.quests import Quest
@@ -39,12 +40,20 @@ class QuestAllocation(models.Model):
     day = models.DateField()
     tokens = models.BigIntegerField(help_text="Its part of the day's pot, in wallet tokens.")
     share = models.DecimalField(max_digits=20, decimal_places=18, help_text="Its part of the whole.")
-    value_usd = models.DecimalField(max_digits=34, decimal_places=12, help_text="Expected value of its best tasks.")
-    reliability = models.DecimalField(
-        max_digits=20, decimal_places=18, help_text="0.1 to 1: realised by promised value of its last graded wins."
+    value_usd = models.DecimalField(
+        max_digits=34, decimal_places=12, default=0, db_default=0, help_text="Expected value of its best tasks."
     )
-    paid_tokens = models.BigIntegerField(help_text="Less than its part where its wallet is full.")
-    created_at = models.DateTimeField()
+    reliability = models.DecimalField(
+        max_digits=20,
+        decimal_places=18,
+        default=1,
+        db_default=1,
+        help_text="0.1 to 1: realised by promised value of its last graded wins.",
+    )
+    paid_tokens = models.BigIntegerField(
+        default=0, db_default=0, help_text="Less than its part where its wallet is full."
+    )
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         """Laws: one row per quest and day."""

@@ -21,13 +21,14 @@ from tests import factories
 pytestmark = pytest.mark.usefixtures("committed_db")
 TABLES = [
     *("allocation_proposals", "compute_auction_bids", "compute_auction_clears"),
-    *("resource_budgets", "resource_usage", "token_accounts", "token_ledger"),
+    *("quest_budget_allocations", "resource_budgets", "resource_usage", "token_accounts", "token_ledger"),
 ]
-OF_A_ROUND = "pool_id, round_id, bid_id, account_id, charge_tokens, max_price_tokens, cleared_at, start_by"
+OF_A_ROUND = "pool_id, account_id, charge_tokens, max_price_tokens, cleared_at, start_by"
 LINES = [
     "allocation_proposals: table, {}; checked columns 12, indexes 1, mirrors 2",
     "compute_auction_bids: table, {}; checked columns 7, indexes 2, mirrors 0; writers also give pool_id, account_id",
     f"compute_auction_clears: table, {{}}; checked columns 8, indexes 1, mirrors 0; writers also give {OF_A_ROUND}",
+    "quest_budget_allocations: table, {}; checked columns 4, indexes 1, mirrors 0",
     "resource_budgets: table, {}; checked columns 9, indexes 4, mirrors 0",
     "resource_usage: table, {}; checked columns 14, indexes 0, mirrors 2",
     "token_accounts: table, {}; checked columns 5, indexes 2, mirrors 0",
@@ -62,11 +63,11 @@ def test_our_own_database_keeps_the_contract() -> None:
     out, why = _run()
     usage, accounts = (_count(table) for table in ("resource_usage", "token_accounts"))
     lines = [line.split("; checked")[0] for line in out.splitlines()]
-    assert (lines[4], lines[5]) == (
+    assert (lines[5], lines[6]) == (
         f"resource_usage: table, {usage} rows",  # every row was read
         f"token_accounts: table, about {accounts} rows",
     )
-    assert (out.splitlines()[-1], why) == ("as promised: 7 tables.", "")
+    assert (out.splitlines()[-1], why) == ("as promised: 8 tables.", "")
 
 
 def _count(table: str) -> int:
@@ -78,16 +79,16 @@ def _count(table: str) -> int:
 
 def test_a_line_for_each_table_says_what_was_checked() -> None:
     unknown = [line.format("rows not estimated yet") for line in LINES]
-    unknown[0], unknown[4] = LINES[0].format("0 rows"), LINES[4].format("0 rows")
-    assert _run() == ("\n".join([*unknown, "as promised: 7 tables.", ""]), "")
+    unknown[0], unknown[5] = LINES[0].format("0 rows"), LINES[5].format("0 rows")
+    assert _run() == ("\n".join([*unknown, "as promised: 8 tables.", ""]), "")
 
 
 def test_skipped_mirrors_are_not_read() -> None:
     out, why = _run("--skip-mirrors")
-    assert [why, *out.splitlines()[4::3]] == [
+    assert [why, *out.splitlines()[5::3]] == [
         "",
         "resource_usage: table, rows not estimated yet; checked columns 14, indexes 0, mirrors 0",
-        "as promised: 7 tables, rows of mirrors not read.",
+        "as promised: 8 tables, rows of mirrors not read.",
     ]
 
 
@@ -109,12 +110,12 @@ def test_differences_are_printed_below_their_table_and_exit_with_1() -> None:
     assert [line.split(": ")[0] for line in out.splitlines() if not line.startswith("    ")] == [
         *TABLES[:2],
         "  compute_auction_bids (status, max_price_tokens DESC)",
-        *TABLES[2:5],
+        *TABLES[2:6],
         "  resource_usage.amount_used",
         "  resource_usage.amount_used",
-        *TABLES[5:],
+        *TABLES[6:],
     ]
-    assert why == "schema_differs: 3 differences in 7 tables."
+    assert why == "schema_differs: 3 differences in 8 tables."
 
 
 def test_json_has_all_that_was_checked_and_found() -> None:
@@ -124,7 +125,7 @@ def test_json_has_all_that_was_checked_and_found() -> None:
         True,
         TABLES,
     )
-    assert passed["tables"][4] == {
+    assert passed["tables"][5] == {
         "table": "resource_usage",
         "kind": "table",
         "rows": 0,
@@ -150,7 +151,7 @@ def test_exit_codes_at_the_shell_and_silence_beside_the_terminal() -> None:
     _sql(BREACH)
     bad = subprocess.run(manage, cwd=settings.BASE_DIR, check=False, capture_output=True, text=True)
     assert (bad.returncode, json.loads(bad.stdout)["passed"]) == (1, False)
-    assert bad.stderr == "CommandError: schema_differs: 3 differences in 7 tables.\n"
+    assert bad.stderr == "CommandError: schema_differs: 3 differences in 8 tables.\n"
 
 
 def test_an_empty_database_lacks_every_table() -> None:
