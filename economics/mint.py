@@ -23,6 +23,12 @@ def issue(*, bucket: int, supply_cap: int, supply: int) -> int:
     return max(0, min(bucket, supply_cap - supply))
 
 
+def issued(*, after: date | None) -> list[tuple[date, int]]:
+    """Return the days after this one (None: all) that were issued for, and the tokens of each, the oldest first."""
+    days = DailyIssue.objects.order_by("day").values_list("day", "amount")
+    return list(days if after is None else days.filter(day__gt=after))
+
+
 def issue_daily(*, now: datetime) -> list[DailyIssue]:
     """Issue for today (UTC) and for every day missed since the last issue, each once; return the new rows."""
     today = now.date()
