@@ -1,0 +1,225 @@
+"""What quests bid by themselves: how much, for which tasks, and what becomes of a bid that no longer fits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auction import bidder, clearing, errors, pools
+from auction.models import Bid, BidCycle, Need, Pool, Quest, Task
+from economics import stops
+from tests import factories
+from tests.factories import NOON, REVIEWER, after, refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+pytestmark = pytest.mark.django_db
+
+A_TOKEN = Decimal("0.0001")  # USD of a wallet token, in every pool of a test
+
+
+@pytest.fixture
+def pool() -> Pool:
+    """Return a pool whose cycle is a minute and whose reserve is 10 tokens."""
+    return factories.pool(reserve_tokens=10)
+
+
+def work(quest: Quest, tokens: int, name: str = "", **terms: Any) -> Task:
+    """Return a task worth so many wallet tokens."""
+    return factories.task(quest.account, name, quest=quest, expected_value_usd=tokens * A_TOKEN, **terms)
+
+
+def cycle(pool: Pool, at: datetime = NOON) -> BidCycle:
+    """Let the quests bid."""
+    return bidder.submit_bids_for_tasks(now=at, pool=pool.name)
+
+
+def standing(quest: Quest) -> dict[str, int]:
+    """Return the open bids of a quest: price by task."""
+    mine = Bid.objects.filter(account=quest.account, status="open")
+    return dict(mine.values_list("task_id", "max_price_tokens"))
+
+
+def test_a_quest_bids_six_tenths_of_each_value(pool: Pool) -> None:
+    quest = factories.quest(tokens=10_000, into=pool)
+    work(quest, 1_000, "a")
+    work(quest, 333, "b")
+    done = cycle(pool)
+    assert standing(quest) == {"a": 600, "b": 199}
+    assert (done.tasks, done.placed, done.kept, done.withdrawn, done.placed_tokens) == (2, 2, 0, 0, 799)
+    assert done.reasons == {}
+    bids = Bid.objects.filter(account=quest.account)
+    assert {bid.time_in_force for bid in bids} == {"gtd"}
+    assert all(bid.is_automatic and bid.bidder_id == quest.pk for bid in bids)
+    quest.account.refresh_from_db()
+    assert quest.account.held == 799
+
+
+def test_no_bid_is_above_the_wallets_share_per_task(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    for name in ("a", "b", "c"):
+        work(quest, 10_000, name)
+    cycle(pool)
+    assert standing(quest) == {"a": 333, "b": 333, "c": 333}
+
+
+def test_what_is_held_for_automatic_bids_counts_as_the_wallets(pool: Pool) -> None:
+    quest = factories.quest(tokens=900, into=pool)
+    for name in ("a", "b", "c"):
+        work(quest, 10_000, name)
+    cycle(pool)
+    assert cycle(pool, after(60)).kept == 3
+    assert standing(quest) == {"a": 300, "b": 300, "c": 300}
+
+
+def test_a_cycle_bids_once(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    work(quest, 500, "a")
+    first = cycle(pool)
+    work(quest, 500, "b")
+    assert cycle(pool, after(59)) == first
+    assert standing(quest) == {"a": 300}
+    assert cycle(pool, after(60)).placed == 1
+
+
+def test_a_bid_stands_until_it_is_more_than_a_tenth_off(pool: Pool) -> None:
+    quest = factories.quest(tokens=10_000, into=pool)
+    task = work(quest, 1_000, "a")
+    cycle(pool)
+    first = Bid.objects.get(task=task)
+    Task.objects.filter(pk="a").update(expected_value_usd=1_100 * A_TOKEN)  # 660: 60 is within 66
+    assert cycle(pool, after(60)).kept == 1
+    Task.objects.filter(pk="a").update(expected_value_usd=1_120 * A_TOKEN)  # 672: 72 is beyond 67.2
+    done = cycle(pool, after(120))
+    assert (done.placed, done.kept, done.withdrawn) == (1, 0, 0)
+    first.refresh_from_db()
+    assert first.status == "cancelled"
+    assert standing(quest) == {"a": 672}
+
+
+def test_a_bid_of_a_task_that_got_blocked_is_withdrawn(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    first, second = work(quest, 500, "a"), work(quest, 500, "b")
+    cycle(pool)
+    Need.objects.create(task=second, needs=first)
+    done = cycle(pool, after(60))
+    assert (done.tasks, done.withdrawn, done.reasons) == (1, 1, {"task_blocked": 1})
+    assert standing(quest) == {"a": 300}
+    quest.account.refresh_from_db()
+    assert quest.account.held == 300
+
+
+def test_an_inactive_quest_takes_its_bids_back(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    work(quest, 500, "a")
+    cycle(pool)
+    Quest.objects.filter(pk=quest.pk).update(is_active=False)
+    assert cycle(pool, after(60)).withdrawn == 1
+    assert standing(quest) == {}
+
+
+def test_what_is_worth_less_than_the_reserve_is_not_bid_for(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    work(quest, 16, "a")  # 9 of a reserve of 10
+    work(quest, 17, "b")
+    done = cycle(pool)
+    assert standing(quest) == {"b": 10}
+    assert done.reasons == {"value_below_reserve": 1}
+
+
+def test_a_wallet_too_small_for_its_backlog_says_so(pool: Pool) -> None:
+    quest = factories.quest(tokens=19, into=pool)
+    work(quest, 500, "a")
+    work(quest, 400, "b")
+    done = cycle(pool)
+    assert (standing(quest), done.reasons) == ({}, {"wallet_too_small": 2})
+
+
+def test_the_best_tasks_bid_while_they_fit(pool: Pool) -> None:
+    """What stands a tenth above its target leaves less than the targets of the rest."""
+    quest = factories.quest(tokens=300, into=pool, strategy="paced")
+    work(quest, 200, "b")
+    work(quest, 90, "c")
+    work(quest, 300, "a")
+    work(quest, 90, "d")
+    done = cycle(pool)
+    assert standing(quest) == {"a": 300}
+    assert done.reasons == {"wallet_too_small": 3}
+
+
+def test_a_task_whose_envelope_is_closed_does_not_bid(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    frozen, spent = factories.envelope("frozen"), factories.envelope("spent", tokens=0)
+    stops.freeze([frozen.pk], author=REVIEWER, now=NOON)
+    work(quest, 500, "a", entity_type="hypothesis", entity_id=frozen.entity_id)
+    work(quest, 500, "b", entity_type="hypothesis", entity_id=spent.entity_id)
+    work(quest, 500, "c", entity_type="hypothesis", entity_id="unheard-of", expected_cost_tokens=5, model="m")
+    work(quest, 500, "d", entity_type="hypothesis", entity_id="unheard-of")
+    done = cycle(pool)
+    assert done.reasons == {"envelope_exhausted": 1, "envelope_frozen": 1, "no_envelope": 1}
+    assert standing(quest) == {"d": 250}
+
+
+def test_a_bid_by_hand_is_left_alone(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    task = work(quest, 500, "a")
+    factories.bid(quest.account, 7 + 10, pool, work=task, lives=86_400)
+    done = cycle(pool, after(60))
+    assert standing(quest) == {"a": 17}
+    assert done.reasons == {"bid_by_hand": 1}
+
+
+def test_an_expired_bid_is_placed_anew(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    work(quest, 500, "a")
+    cycle(pool)
+    week = NOON + timedelta(seconds=pool.max_ttl_seconds)
+    assert cycle(pool, week).placed == 1
+    (bid,) = Bid.objects.filter(account=quest.account, status="open")
+    assert bid.placed_at == week
+
+
+def test_a_stopped_pool_takes_no_bids(pool: Pool) -> None:
+    pools.configure(pool.name, mode="stopped")
+    with refused(errors.PoolStoppedError):
+        cycle(pool)
+
+
+def test_quests_of_another_pool_are_not_touched(pool: Pool) -> None:
+    other = factories.quest(tokens=1_000, into=factories.pool())
+    work(other, 500, "a")
+    assert cycle(pool).tasks == 0
+    assert standing(other) == {}
+
+
+def test_a_paced_quest_bids_less_while_it_spends_too_fast(pool: Pool) -> None:
+    quest = factories.quest(tokens=86_400, into=pool, strategy="paced")  # 60 tokens a cycle for a day
+    for number in range(4):
+        work(quest, 1_000, f"t{number}")
+    factories.slots(pool, 1)
+    other = factories.wallet(10_000)
+    factories.bid(other, 500, pool)
+    cycle(pool)
+    assert set(standing(quest).values()) == {1_000}
+    clearing.clear_round(NOON, pool.name)
+    cycle(pool, after(60))
+    quest.refresh_from_db()
+    assert quest.pace == Decimal("0.904837418")  # e^-0.1: 500 were spent and 60 would have lasted
+    cycle(pool, after(120))
+    quest.refresh_from_db()
+    assert quest.pace == 1  # nothing was spent in that cycle
+
+
+def test_as_many_statements_for_fifty_tasks_as_for_one(pool: Pool, django_assert_num_queries: Any) -> None:
+    quest = factories.quest(tokens=100_000, into=pool)
+    work(quest, 500, "a")
+    with django_assert_num_queries(18):
+        cycle(pool)
+    for number in range(50):
+        work(quest, 500, f"t{number}")
+    with django_assert_num_queries(18):
+        cycle(pool, after(60))
