@@ -335,7 +335,7 @@ class Task(models.Model):
             laws.forwards(
                 "task_states_only_forwards",
                 "state",
-                [("open", "taken"), ("taken", "open"), ("taken", "done"), ("open", "cancelled")],
+                [("open", "taken"), ("taken", "open"), ("taken", "done"), ("open", "done"), ("open", "cancelled")],
             ),
             laws.fixed("task_owner_is_fixed", "id", "wallet_id", "quest_id"),
             laws.never_truncated("task_never_truncated"),

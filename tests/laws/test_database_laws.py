@@ -273,7 +273,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("task_never_of_a_grader", _new("auction_tasks", filed_by_id="'grader'")),
     ("task_filer_has_this_kind", _new("auction_tasks", filed_by_id="'grader'", filed_by_kind="'worker'")),
     ("task_states_only_forwards", "UPDATE auction_tasks SET state = 'open' WHERE state = 'done'"),
-    ("task_states_only_forwards", "UPDATE auction_tasks SET state = 'done' WHERE state = 'open'"),
+    ("task_states_only_forwards", "UPDATE auction_tasks SET state = 'taken' WHERE state = 'done'"),
     ("task_states_only_forwards", "UPDATE auction_tasks SET state = 'cancelled' WHERE state = 'taken'"),
     ("task_owner_is_fixed", _set("auction_tasks", "open_task", "wallet_id = {treasury}")),
     ("task_owner_is_fixed", _set("auction_tasks", "open_task", "id = 'renamed'")),
