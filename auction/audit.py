@@ -23,7 +23,7 @@ SELECT format('held on account %s (%s:%s)', a.id, a.owner_type, a.owner_id), a.h
   FROM token_accounts a LEFT JOIN rebuilt r ON r.account_id = a.id
  WHERE a.held <> coalesce(r.held, 0) ORDER BY a.id
 """
-# Transfers that follow from a row: the capture of a charge, the sweep of a payout, the issue of a day.
+# Transfers that follow from a row: the capture of a charge, the sweep of a payout, the issue of a day, a stipend.
 _TRANSFERS = """
 WITH house AS (
     SELECT min(id) FILTER (WHERE owner_id = 'mint') AS mint, min(id) FILTER (WHERE owner_id = 'treasury') AS treasury
@@ -40,9 +40,12 @@ WITH house AS (
     UNION ALL
     SELECT 'issue:' || i.day, house.mint, house.treasury, i.amount
       FROM house, economics_dailyissue i WHERE i.amount > 0
+    UNION ALL
+    SELECT format('stipend:%s:%s', s.day, s.quest_id), house.treasury, q.account_id, s.paid_tokens
+      FROM house, quest_budget_allocations s LEFT JOIN auction_quests q ON q.id = s.quest_id WHERE s.paid_tokens > 0
 ), posted AS (
     SELECT key, debit_account_id AS debit, credit_account_id AS credit, amount
-      FROM token_ledger WHERE reason IN ('capture', 'sweep', 'issue')
+      FROM token_ledger WHERE reason IN ('capture', 'sweep', 'issue', 'stipend')
 )
 SELECT v.part || ' of ' || key, v.stored, v.rebuilt
   FROM due FULL JOIN posted USING (key), LATERAL (VALUES
@@ -82,6 +85,15 @@ SELECT format('%s by payout %s', v.part, o.id), v.stored, v.rebuilt
        LATERAL (VALUES ('rewards due', o.due_tokens, coalesce(c.due, 0)),
                        ('rewards paid', o.paid_tokens, coalesce(c.paid, 0))) AS v(part, stored, rebuilt)
  WHERE v.stored <> v.rebuilt ORDER BY o.id, v.part
+"""
+_STIPENDS = """
+SELECT format('%s on %s', v.part, d.day), v.stored, v.rebuilt
+  FROM auction_stipend_days d
+  LEFT JOIN (SELECT day, sum(tokens)::bigint AS split, sum(paid_tokens)::bigint AS paid
+               FROM quest_budget_allocations GROUP BY day) a ON a.day = d.day,
+       LATERAL (VALUES ('stipends split', d.pot_tokens, coalesce(a.split, d.pot_tokens)),
+                       ('stipends paid', d.paid_tokens, coalesce(a.paid, 0))) AS v(part, stored, rebuilt)
+ WHERE v.stored <> v.rebuilt ORDER BY d.day, v.part
 """
 _ROUNDS = """
 SELECT format('%s in round %s', v.part, r.id), v.stored, v.rebuilt
@@ -141,7 +153,7 @@ SELECT 'state of task ' || id, t.state, CASE WHEN live THEN 'taken' WHEN done TH
  ORDER BY id
 """
 _QUERIES = (
-    *(_HOLDS, _TRANSFERS, _REWARDS, _REWARDED, _PAYOUTS),
+    *(_HOLDS, _TRANSFERS, _REWARDS, _REWARDED, _PAYOUTS, _STIPENDS),
     *(_ROUNDS, _LAST_ROUNDS, _SOLD, _UNSOLD, _TASKS),
 )
 _ROWS = """

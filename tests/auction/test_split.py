@@ -1,0 +1,256 @@
+"""The proportional split on worked numbers, and its laws on random ones."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auction import clearing, order_book, split
+from auction.models import Clear, Quest
+from economics.money import largest_remainder
+from tests import factories
+from tests.auction import wins
+from tests.factories import NOON, after
+
+pytestmark = pytest.mark.django_db
+USD = st.decimals(0, 10**6, places=12)
+
+
+def _quest(name: str, *values: int | str, **terms: object) -> Quest:
+    """Return a quest whose tasks are worth so much."""
+    quest = factories.quest(name, **terms)
+    for value in values:
+        factories.quest_task(quest, value)
+    return quest
+
+
+def _split(total: int = 100, *, pool: str | None = None) -> dict[str, int]:
+    return {one.quest_id: one.tokens for one in split.get_quest_budget_allocation(total, now=after(3600), pool=pool)}
+
+
+def _reliability(quest: Quest) -> Decimal:
+    found = {one.quest_id: one for one in split.get_quest_budget_allocation(1, now=after(3600))}
+    return found[quest.pk].reliability
+
+
+def test_quests_get_by_the_value_of_their_tasks() -> None:
+    _quest("a", 10, 20)
+    _quest("b", 30)
+    _quest("c", 40)
+    assert _split(1_000) == {"a": 300, "b": 300, "c": 400}
+
+
+def test_an_allocation_says_what_it_follows_from() -> None:
+    quest = _quest("a", 10, "0.5")
+    _quest("b", "31.5")
+    first, _ = split.get_quest_budget_allocation(7, now=NOON)
+    assert first == ("a", quest.account_id, 2, Decimal("0.25"), Decimal("10.5"), 1)
+
+
+def test_tokens_left_over_go_to_the_largest_remainders_then_to_the_lower_id() -> None:
+    for name in ("c", "B", "a"):
+        _quest(name, 1)
+    assert _split(100) == {"B": 34, "a": 33, "c": 33}  # by the order of the code points, whatever the database's
+    assert _split(101) == {"B": 34, "a": 34, "c": 33}
+
+
+def test_where_nobody_expects_anything_all_get_alike() -> None:
+    _quest("a")
+    _quest("b", 0)
+    assert _split(11) == {"a": 6, "b": 5}
+    assert [one.share for one in split.get_quest_budget_allocation(11, now=NOON)] == [Decimal("0.5")] * 2
+
+
+def test_no_quests_get_nothing() -> None:
+    assert _split() == {}
+
+
+def test_inactive_quests_get_nothing() -> None:
+    _quest("a", 10, is_active=False)
+    _quest("b", 1)
+    assert _split() == {"b": 100}
+
+
+def test_only_open_tasks_that_nothing_blocks_count() -> None:
+    quest = _quest("a", 10)
+    factories.quest_task(quest, 100, needs=[factories.quest_task(quest, 5)])
+    for state in ("taken", "done", "cancelled"):
+        factories.quest_task(quest, 1_000, state=state)
+    _quest("b", 15)
+    assert _split() == {"a": 50, "b": 50}
+
+
+def test_no_more_tasks_count_than_the_pool_has_slots_a_day() -> None:
+    # Two slots at a time, each for a third of a day: six a day.
+    small = factories.pool(capacity=2, cycle_seconds=8 * 3600)
+    _quest("a", *[10] * 6, *[9] * 50, into=small)
+    _quest("b", 60, into=small)
+    assert _split() == {"a": 50, "b": 50}
+
+
+def test_a_pool_of_providers_slots_alone_counts_the_best_task() -> None:
+    theirs = factories.pool(capacity=0)
+    _quest("a", 10, 10, 10, into=theirs)
+    _quest("b", 30, into=theirs)
+    assert _split() == {"a": 25, "b": 75}
+
+
+def test_one_pool_splits_between_its_own_quests() -> None:
+    here = factories.pool()
+    _quest("a", 1, into=here)
+    _quest("b", 1)
+    assert _split(pool=here.name) == {"a": 100}
+    assert _split() == {"a": 50, "b": 50}
+
+
+def test_reliability_starts_at_one_and_follows_what_was_kept() -> None:
+    quest, pool = _quest("a", 10), factories.pool()
+    assert _reliability(quest) == 1
+    wins.graded(quest.account, 10, 0, into=pool, number=5)
+    assert _reliability(quest) == Decimal("0.5")  # (5 + 0) / (5 + 5)
+    wins.graded(quest.account, 10, 5, into=pool, number=10)
+    assert _reliability(quest) == Decimal("0.5")  # (5 + 5) / (5 + 15)
+    wins.graded(quest.account, 10, 25, into=pool)
+    assert _reliability(quest) == Decimal("0.595238095238095238")  # (5 + 7.5) / (5 + 16)
+
+
+def test_reliability_looks_at_the_last_twenty_graded_wins() -> None:
+    quest, pool = _quest("a", 10), factories.pool()
+    wins.graded(quest.account, 10, 0, into=pool, number=100)
+    assert _reliability(quest) == Decimal("0.2")  # (5 + 0) / (5 + 20)
+    wins.graded(quest.account, 10, 10, into=pool, number=10)
+    assert _reliability(quest) == Decimal("0.6")  # (5 + 10) / (5 + 20)
+    wins.graded(quest.account, 10, 10, into=pool, number=10)
+    assert _reliability(quest) == 1
+
+
+def test_reliability_does_not_exceed_one() -> None:
+    quest = _quest("a", 10)
+    wins.graded(quest.account, 10, 1_000, into=factories.pool())
+    assert _reliability(quest) == 1
+
+
+def test_a_win_of_which_nothing_was_expected_counts_as_kept_by_nothing() -> None:
+    quest = _quest("a", 10)
+    wins.graded(quest.account, 0, 1_000, into=factories.pool(), number=5)
+    assert _reliability(quest) == Decimal("0.5")
+
+
+def test_what_is_not_graded_yet_is_not_judged() -> None:
+    quest = _quest("a", 10)
+    wins.graded(quest.account, 10, 0, into=factories.pool(), number=5, at=after(3_601))
+    assert _reliability(quest) == 1
+
+
+def test_reliability_multiplies_the_value() -> None:
+    quest = _quest("a", 10)
+    _quest("b", 10)
+    wins.graded(quest.account, 10, 0, into=factories.pool(), number=15)
+    assert _split(125) == {"a": 25, "b": 100}  # (5 + 0) / (5 + 15) = 0.25
+
+
+def test_what_the_bid_promised_is_not_taken_back_by_the_task() -> None:
+    pool = factories.pool()
+    worker = factories.agent()
+    wallet = factories.wallet(1_000, owner=worker)
+    task = factories.task(wallet, expected_value_usd=Decimal(10))
+    factories.slot(pool)
+    order_book.place_bid(
+        wallet=wallet.pk,
+        task_id=task.pk,
+        max_price_tokens=5,
+        ttl_at=after(60),
+        now=NOON,
+        pool=pool.name,
+        expected_value_usd=Decimal(40),
+    )
+    clearing.clear_round(NOON, pool.name)
+    factories.run(Clear.objects.get(), 100, Decimal(20), at=after(1))
+    factories.task(wallet, expected_value_usd=Decimal(1))
+    (owner,) = split.owners(pool, now=after(60))
+    assert owner.reliability == Decimal("0.916666666666666667")  # (5 + 20 / 40) / (5 + 1)
+
+
+def test_agents_with_tasks_of_their_own_are_owners_of_slots_but_not_of_stipends() -> None:
+    pool = factories.pool()
+    quest = _quest("a", 10, into=pool)
+    wallet = factories.wallet()
+    factories.task(wallet, expected_value_usd=Decimal(5))
+    factories.wallet()  # has no task
+    found = split.owners(pool, now=NOON)
+    assert found == [(wallet.pk, "", 5, 1), (quest.account_id, "a", 10, 1)]
+    assert split.shares(found) == [Decimal("0.333333333333333333"), Decimal("0.666666666666666666")]
+    assert _split() == {"a": 100}
+
+
+def test_the_split_is_one_statement_however_many_quests() -> None:
+    for number in range(12):
+        _quest(f"q{number}", 1, 2, 3)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(_split()) == 12
+    assert len(queries) == 1
+
+
+# Boasting: a quest that promises B times what it keeps. The formula starts everybody with five kept wins, so a
+# promise is not worth nothing; after twenty graded wins it is worth 0.8 + 0.2 · B times the honest one.
+
+
+def _weight(value: Decimal, *, kept: Decimal, boast: int, graded: int) -> Decimal:
+    """Return the weight of a quest that promises `boast` times its value and keeps what it is worth."""
+    number = min(graded, split.JUDGED)
+    reliability = max(Decimal("0.1"), min(Decimal(1), (5 + number * kept / boast) / (5 + number)))
+    return value * boast * reliability
+
+
+@pytest.mark.parametrize(("boast", "times"), [(1, "1"), (2, "1.2"), (10, "2.8"), (100, "20.8")])
+def test_a_boast_counts_for_a_fifth_of_itself_once_twenty_wins_are_graded(boast: int, times: str) -> None:
+    assert _weight(Decimal(10), kept=Decimal(1), boast=boast, graded=20) == 10 * Decimal(times)
+    boaster = _quest("boaster", 10 * boast)
+    wins.graded(boaster.account, 10 * boast, 10, into=factories.pool(), number=20)
+    (found,) = split.get_quest_budget_allocation(1, now=after(3600))
+    assert found.value_usd * found.reliability == 10 * Decimal(times)
+
+
+@given(
+    total=st.integers(0, 10**15),
+    owners=st.lists(st.tuples(USD, st.decimals("0.1", 1, places=18)), min_size=1, max_size=20),
+)
+def test_parts_and_shares_sum_up(total: int, owners: list[tuple[Decimal, Decimal]]) -> None:
+    made = [split.Owner(number, f"q{number}", value, r) for number, (value, r) in enumerate(owners)]
+    parts = largest_remainder(total, [owner.weight for owner in made])
+    shares = split.shares(made)
+    assert sum(parts) == total
+    assert 1 - len(made) * Decimal("1e-18") < sum(shares) <= 1
+    for part, share in zip(parts, shares, strict=True):
+        assert abs(part - total * share) <= 1 + total * Decimal("1e-18")
+
+
+@given(
+    total=st.integers(0, 10**9),
+    values=st.lists(USD, min_size=2, max_size=8),
+    more=USD,
+    r=st.decimals("0.1", 1, places=18),
+)
+def test_more_value_or_reliability_never_gets_less(
+    total: int, values: list[Decimal], more: Decimal, r: Decimal
+) -> None:
+    def first(value: Decimal, reliability: Decimal) -> int:
+        made = [split.Owner(0, "q0", value, reliability)]
+        made += [split.Owner(n, f"q{n}", v, Decimal(1)) for n, v in enumerate(values[1:], start=1)]
+        if not any(owner.weight for owner in made):
+            return 0  # all alike: whoever then is worth something gets all
+        return largest_remainder(total, [owner.weight for owner in made])[0]
+
+    before = first(values[0], r)
+    assert first(values[0] + more, r) >= before
+    assert first(values[0], Decimal(1)) >= before
+
+
+def test_weight_is_exact() -> None:
+    owner = split.Owner(1, "q", Decimal("999999999999999999.999999999999"), Decimal("0.999999999999999999"))
+    assert owner.weight == 999999999999999999999999999999 * 999999999999999999
