@@ -131,6 +131,9 @@ class Pool(models.Model):
     )
     last_cycle_at = models.DateTimeField(null=True, editable=False)
     last_round_at = models.DateTimeField(null=True, editable=False)
+    sells_since = models.DateTimeField(
+        null=True, editable=False, help_text="When a stop or a fallback ended last: no earlier round was missed."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -175,7 +178,7 @@ class Pool(models.Model):
                 ),
             ),
         )
-        triggers = history.recorded("pool", "last_cycle_at", "last_round_at", "failures")
+        triggers = history.recorded("pool", "last_cycle_at", "last_round_at", "sells_since", "failures")
 
     def __str__(self) -> str:
         """Return the name."""

@@ -252,6 +252,12 @@ class Clear(models.Model):
                 *("runner_id", "runner_kind", "runner_account_id", "claimed_at"),
                 when=~pgtrigger.Q(old__state="sold"),
             ),
+            laws.fixed(
+                "clear_claim_stands_until_its_end",
+                "runner_id",
+                when=pgtrigger.Q(old__state="sold", old__claim_until__isnull=False)
+                & (pgtrigger.Q(new__claimed_at=None) | pgtrigger.Q(new__claimed_at__lt=pgtrigger.F("old__claim_until"))),
+            ),
             laws.once(
                 "clear_settled_once",
                 *("actual_cost_tokens", "actual_impact", "reservation_id", "refusal_id"),
