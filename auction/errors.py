@@ -15,6 +15,12 @@ class UnknownTaskError(NotFoundError):
     code = "unknown_task"
 
 
+class UnknownQuestError(NotFoundError):
+    """There is no such quest, or it is not yours to see."""
+
+    code = "unknown_quest"
+
+
 class UnknownBidError(NotFoundError):
     """There is no such bid of yours."""
 
@@ -43,6 +49,24 @@ class InvalidTaskError(InvalidError):
     """The task cannot be filed as asked."""
 
     code = "invalid_task"
+
+
+class InvalidQuestError(InvalidError):
+    """The quest cannot stand as asked."""
+
+    code = "invalid_quest"
+
+
+class UnknownNeedError(InvalidError):
+    """A task needs tasks of its own backlog only, and this is none."""
+
+    code = "unknown_need"
+
+
+class NeedsCircleError(InvalidError):
+    """A task would wait for itself."""
+
+    code = "needs_circle"
 
 
 class PriceOutOfBoundsError(InvalidError):
@@ -79,6 +103,25 @@ class TaskIdTakenError(RefusedError):
     """Another task has this id."""
 
     code = "task_id_taken"
+
+
+class QuestIdTakenError(RefusedError):
+    """Another programme has a quest or a wallet of this id."""
+
+    code = "quest_id_taken"
+
+
+class NotYourQuestError(RefusedError):
+    """Only its programme's agent, or a person, changes a quest and its backlog."""
+
+    code = "not_your_quest"
+    status = 403
+
+
+class QuestHasOpenBidsError(RefusedError):
+    """A quest with open bids stays in its pool: make it inactive first, and its bids are withdrawn."""
+
+    code = "quest_has_open_bids"
 
 
 class NotYourTaskError(RefusedError):
