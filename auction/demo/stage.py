@@ -7,26 +7,22 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import connections
-from psycopg.conninfo import conninfo_to_dict
 
 from config import embedded, preflight, processes
+from config import scratch as places
 
 SCRATCH = "auction-demo-"
 KEPT = "auction-demo.kept-"
 START_SECONDS = 120.0
 STOP_SECONDS = 45.0
 _CHILDREN = ("PostgreSQL", "worker", "beat", "web")  # in the order in which the supervisor starts them
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A site of one's own: nothing of the caller's servers, names or secrets reaches it.
 _NOT_INHERITED = {"DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SECRET_KEY", "ALLOWED_HOSTS", "HTTPS", "DEBUG"}
 
@@ -52,36 +48,13 @@ class Site(NamedTuple):
 
 @contextlib.contextmanager
 def scratch(*, keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
-    """Make a data folder and remove it afterwards, unless it is to be kept; those of killed demos go first.
-
-    Meanwhile SIGTERM and SIGHUP end the demo as Ctrl-C does. Call it from the main thread.
-    """
-    _sweep()
-    prefix = KEPT if keep else SCRATCH
-    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
-    before = {number: signal.signal(number, _interrupt) for number in _STOP_SIGNALS}
-    try:
-        yield folder / "data"
-    finally:
-        _ignore_signals()
-        if keep:
-            say(f"Kept: look around with  DATA_DIR={shlex.quote(str(folder / 'data'))} make up")
-        else:
-            _remove(folder)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _sweep() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
-        pid = folder.name.removeprefix(SCRATCH).partition("-")[0]
-        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and processes.start_time(int(pid)) is None:
-            _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    embedded.remove(folder / "data")
-    folder.rmdir()
+    """Make a data folder and remove it afterwards, unless it is to be kept; those of killed demos go first."""
+    with places.data_dir(SCRATCH, kept=KEPT if keep else "") as folder:
+        try:
+            yield folder
+        finally:
+            if keep:
+                say(f"Kept: look around with  DATA_DIR={shlex.quote(str(folder))} make up")
 
 
 @contextlib.contextmanager
@@ -100,24 +73,14 @@ def running(data_dir: Path, *, say: Callable[[str], None]) -> Iterator[Site]:
     try:
         site = _wait(supervisor, data_dir, log, say)
         seen = {*site.children.values()}
-        with _connected_to(embedded.database_url(data_dir)):
+        with places.connected_to(embedded.database_url(data_dir)):
             yield site
     finally:
-        _ignore_signals()
+        places.ignore_signals()
         processes.stop(supervisor, (signal.SIGTERM, STOP_SECONDS))
     if left := sorted(pid for pid in seen if processes.start_time(pid) is not None):
         message = f"These processes outlived the supervisor: {left}"
         raise DemoFailedError(message)
-
-
-def _ignore_signals() -> None:
-    """Let nothing interrupt the tidying up."""
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt(number)
 
 
 def _wait(supervisor: subprocess.Popen[bytes], data_dir: Path, log: Path, say: Callable[[str], None]) -> Site:
@@ -150,19 +113,3 @@ def _record(data_dir: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return record
-
-
-@contextlib.contextmanager
-def _connected_to(url: str) -> Iterator[None]:
-    """Lead this process's default connection to another database."""
-    mine = connections.settings["default"]
-    before = dict(mine)
-    parts = conninfo_to_dict(url)
-    connections.close_all()
-    mine |= {"NAME": parts["dbname"], "USER": parts["user"], "HOST": parts["host"]}
-    mine |= {"PASSWORD": "", "PORT": "", "OPTIONS": {}}
-    try:
-        yield
-    finally:
-        connections.close_all()
-        mine |= before
