@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from auction import errors, pools
+from auction import errors, pools, valuation
 from auction.models import BidCycle, Pool
 
 LOCK_CLASS: Final = 7307  # of bidders among themselves: clearing and placement do not take it
@@ -138,9 +138,8 @@ SELECT (SELECT count(*) FROM fresh), count(*), coalesce(sum(max_price_tokens), 0
 """
 
 
-@transaction.atomic
 def submit_bids_for_tasks(*, now: datetime, pool: str = pools.DEFAULT) -> BidCycle:
-    """Place, keep and withdraw the bids of a pool's quests as their strategies say, once per cycle; return the record.
+    """Score a pool's tasks, then place, keep and withdraw its quests' bids, once per cycle; return the record.
 
     For each unblocked open task of an active quest whose envelope has room: `floor(clamp(bid_factor * EV, 0, cap))`
     wallet tokens, EV the task's value over `usd_per_token`, cap the wallet (its automatic holds included) shared by
@@ -148,11 +147,24 @@ def submit_bids_for_tasks(*, now: datetime, pool: str = pools.DEFAULT) -> BidCyc
     below the reserve, good till the pool's longest. A bid stands until it is more than a tenth off its target, or its
     task may not bid any more. A cycle done before returns its record; a stopped pool is refused.
     """
+    book = pools.get(pool)
+    if done := _done(book, now):
+        return done
+    # By itself, before any task is locked in order: it takes the rows it changes as they come.
+    valuation.score_all(now=now, pool=pool)
+    return _submit(pool, now)
+
+
+def _done(pool: Pool, now: datetime) -> BidCycle | None:
+    return BidCycle.objects.filter(pool=pool, cycle_at=pools.cycle_start(pool, now)).first()
+
+
+@transaction.atomic
+def _submit(pool: str, now: datetime) -> BidCycle:
     book = pools.lock_shared(pool)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, book.pk])
-    cycle_at = pools.cycle_start(book, now)
-    if done := BidCycle.objects.filter(pool=book, cycle_at=cycle_at).first():
+    if done := _done(book, now):
         return done
     if book.mode == Pool.Mode.STOPPED:
         raise errors.PoolStoppedError(pool=pool)
@@ -170,7 +182,7 @@ def submit_bids_for_tasks(*, now: datetime, pool: str = pools.DEFAULT) -> BidCyc
         counts["wallet_too_small"] = counts.get("wallet_too_small", 0) + fresh - placed
     return BidCycle.objects.create(
         pool=book,
-        cycle_at=cycle_at,
+        cycle_at=pools.cycle_start(book, now),
         at=at,
         tasks=unblocked,
         placed=placed,
