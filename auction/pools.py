@@ -48,7 +48,7 @@ def configure(name: str, **settings: object) -> Pool:
 def resume(name: str, *, now: datetime) -> int:
     """Let a stopped pool sell again and offer its own slots at once; return how many. Any other pool stays as it is."""
     pool = lock_exclusive(name)
-    if not Pool.objects.filter(pk=pool.pk, mode=Pool.Mode.STOPPED).update(mode=Pool.Mode.AUCTION):
+    if not Pool.objects.filter(pk=pool.pk, mode=Pool.Mode.STOPPED).update(mode=Pool.Mode.AUCTION, sells_since=now):
         return 0
     return top_up(name, now=now)
 

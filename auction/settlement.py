@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from auction import errors, pools
-from auction.models import Clear, Pool, Slot, Task
+from auction.models import Clear, Fallback, Pool, Slot, Task
 from auction.order_book import LARGEST
 from config.models import Agent
 from economics import ledger, metering
@@ -228,7 +229,7 @@ def withdraw_slot(slot_id: str, *, provider: Agent, now: datetime) -> Slot:
     slot.refresh_from_db()
     if closed or slot.state == Slot.State.WITHDRAWN:
         return slot
-    if slot.state != Slot.State.SOLD:
+    if slot.state not in (Slot.State.SOLD, Slot.State.GIVEN):
         raise errors.SlotNotSoldError(slot_id=slot_id, state=slot.state)
     clear = _clear(slot_id)
     if clear.state == Clear.State.SOLD:
@@ -241,12 +242,15 @@ def withdraw_slot(slot_id: str, *, provider: Agent, now: datetime) -> Slot:
 
 @transaction.atomic
 def stop_pool(name: str, *, now: datetime) -> int:
-    """Stop a pool: it sells nothing more, and slots sold but not started are withdrawn. Return how many.
+    """Stop a pool: it neither sells nor gives, and slots sold but not started are withdrawn. Return how many.
 
     Running slots go on to their end; open bids rest until they expire or are cancelled.
     """
     pool = pools.lock_exclusive(name)
     Pool.objects.filter(pk=pool.pk).update(mode=Pool.Mode.STOPPED)
+    Fallback.objects.filter(pool=pool, ended_at=None).update(
+        ended_at=Greatest(Value(now), "began_at"), ended_by="the pool was stopped"
+    )
     clears = _take(Q(pool=pool, state=Clear.State.SOLD), limit=None)
     _close(clears, Clear.State.WITHDRAWN, now=now)
     _release(clears)
