@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from django import forms
 from django.apps import apps
@@ -20,8 +20,10 @@ from django_celery_beat import admin as beat_admin
 from django_celery_beat.models import PeriodicTask
 
 from config import change_words, history, history_page, keys
-from config.models import Agent, AgentKey, Change, IdempotentRequest, User
+from config.models import Agent, AgentKey, Change, FeedEntry, IdempotentRequest, User
 from config.site import CONFIRMED, HouseAdmin, LargeTableAdmin, ReadOnlyAdmin
+
+_TOLD: Final = ("round_cleared", "won", "lost", "expired", "forfeited", "refused", "decided")
 
 
 class UserCreationForm(AdminUserCreationForm[User]):
@@ -264,6 +266,41 @@ class ChangeAdmin(LargeTableAdmin[Change]):
     def cause(self, change: Change) -> str:
         """Return what caused it, where something was named."""
         return f"{change.cause_kind} {change.cause_id}".strip()
+
+
+class FeedKindFilter(admin.SimpleListFilter):
+    """What happened; the kinds are known, so nobody has to look through the table for them."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return the kinds that the rules tell."""
+        return [(kind, kind.replace("_", " ")) for kind in _TOLD]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FeedEntry]) -> QuerySet[FeedEntry]:  # noqa: ARG002
+        """Keep the entries of the kind chosen."""
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(FeedEntry)
+class FeedEntryAdmin(LargeTableAdmin[FeedEntry]):
+    """What happened, as the feed tells it to those who follow it. An entry has its place once somebody has read on."""
+
+    list_display = ("id", "position", "at", "kind", "whose", "pool", "told")
+    list_filter = (FeedKindFilter, "at")
+    search_fields = ("owner_id__exact",)
+    search_help_text = "The agent or quest it is for, whole."
+
+    @admin.display(description="for")
+    def whose(self, entry: FeedEntry) -> str:
+        """Return whom it is for."""
+        return f"{entry.owner_type} {entry.owner_id}" if entry.owner_type else "everybody"
+
+    @admin.display(description="what")
+    def told(self, entry: FeedEntry) -> str:
+        """Return what it says, cut where it is long."""
+        return Truncator("; ".join(f"{name} {value}" for name, value in entry.data.items())).chars(160)
 
 
 admin.site.unregister(PeriodicTask)

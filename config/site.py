@@ -133,11 +133,15 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
         try:
             yield
         except RefusedError as refusal:
-            figures = ", ".join(f"{name} {value}" for name, value in refusal.figures.items())
-            detail = f"{refusal.detail} [{refusal.code}{': ' if figures else ''}{figures}]"
-            self.message_user(request, detail, messages.ERROR)
+            self.say_refused(request, refusal)
         else:
             self.message_user(request, saying(), messages.SUCCESS)
+
+    def say_refused(self, request: HttpRequest, refusal: RefusedError) -> None:
+        """Tell the person why a rule refused what was asked, with its code and figures."""
+        figures = ", ".join(f"{name} {value}" for name, value in refusal.figures.items())
+        detail = f"{refusal.detail} [{refusal.code}{': ' if figures else ''}{figures}]"
+        self.message_user(request, detail, messages.ERROR)
 
 
 class ReadOnlyAdmin(HouseAdmin[ModelT]):

@@ -1,5 +1,5 @@
 """The market in the admin; importing a page registers it."""
 
-from auction.admin import book, pools, results
+from auction.admin import backlog, book, pools, quests, results, shares
 
-__all__ = ["book", "pools", "results"]
+__all__ = ["backlog", "book", "pools", "quests", "results", "shares"]

@@ -1,10 +1,10 @@
-"""Slots, tasks and bids in the admin: to be read."""
+"""Slots and bids in the admin: to be read."""
 
 from typing import ClassVar
 
 from django.contrib import admin
 
-from auction.models import Bid, Slot, Task
+from auction.models import Bid, Slot
 from config.site import LargeTableAdmin, figure
 
 
@@ -29,35 +29,15 @@ class SlotAdmin(LargeTableAdmin[Slot]):
     search_help_text = "A slot's id, whole."
 
 
-@admin.register(Task)
-class TaskAdmin(LargeTableAdmin[Task]):
-    """Work to be run in slots."""
-
-    list_display = (
-        "id",
-        "title",
-        "wallet",
-        "state",
-        figure("expected_value_usd", "expected value (USD)"),
-        "created_at",
-        "closed_at",
-    )
-    list_filter = ("state", "created_at")
-    list_select_related = ("wallet",)
-    ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
-    search_fields = ("id__exact",)
-    search_help_text = "A task's id, whole."
-
-
 @admin.register(Bid)
 class BidAdmin(LargeTableAdmin[Bid]):
     """Offers to buy, whose terms never change."""
 
     list_display = (
         *("id", "pool", "bidder_id", "task_id", figure("max_price_tokens")),
-        *("status", "lives", "placed_at", "ttl_at"),
+        *("status", "lives", "is_automatic", "placed_at", "ttl_at"),
     )
-    list_filter = ("status", "time_in_force", "pool", "placed_at")
+    list_filter = ("status", "time_in_force", "is_automatic", "pool", "placed_at")
     list_select_related = ("pool",)
     search_fields = ("account__owner_id__exact",)
     search_help_text = "The agent or quest that bids, whole."

@@ -70,14 +70,14 @@ class RoundAdmin(LargeTableAdmin[Round]):
 
 @admin.register(Clear)
 class ClearAdmin(LargeTableAdmin[Clear]):
-    """Sold slots and what came of them."""
+    """Slots sold or given, and what came of them."""
 
     list_display = (
-        *("id", "cleared_at", "account", "winning_task_id", "state"),
+        *("id", "cleared_at", "account", "winning_task_id", "state", "is_given", "runner_id"),
         *(figure("clearing_price_tokens", "price"), figure("charge_tokens"), figure("premium_tokens")),
         *(figure("actual_cost_tokens", "LLM tokens"), figure("actual_impact", "impact (USD)"), "pool"),
     )
-    list_filter = ("state", "pool", "cleared_at")
+    list_filter = ("state", "is_given", "pool", "cleared_at")
     list_select_related = ("pool", "account")
     search_fields = ("slot_id__exact", "winning_task_id__exact")
     search_help_text = "The id of a slot or a task, whole."

@@ -19,9 +19,26 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat import models as beat
 
-from auction.models import AuditRun, Bid, Clear, Payout, Pool, Round, Slot, Task
+from auction.models import (
+    AuditRun,
+    Bid,
+    BidCycle,
+    Clear,
+    Fallback,
+    FallbackShare,
+    Member,
+    Need,
+    Payout,
+    Pool,
+    Quest,
+    QuestAllocation,
+    Round,
+    Slot,
+    StipendDay,
+    Task,
+)
 from config import keys, site
-from config.models import Agent, AgentKey, Change, IdempotentRequest, User
+from config.models import Agent, AgentKey, Change, FeedEntry, IdempotentRequest, RetentionPolicy, User
 from economics import admission, envelopes, ledger, mint, rebalancing, revisions, safety, scores, stops, worth_policy
 from economics.models import (
     Account,
@@ -69,7 +86,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 HOUSE = ("config", "economics", "auction", "governance", "django_celery_beat")
-EDITABLE = {User, Agent, Pool, MonetaryPolicy, Group} | {
+EDITABLE = {User, Agent, Pool, Quest, MonetaryPolicy, RetentionPolicy, Group} | {
     *(Assessment, BudgetPolicy, DefaultEnvelope, Envelope, LanguageModel, Pause, Price, SignalSource, Tier),
     *(WorthPolicy, Proposal, SenatePolicy),
 }
@@ -77,6 +94,7 @@ LARGE = {Change, Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRu
     *(Alert, Assessment, Counter, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
     *(Revision, Score, Signal, UsageDay),
     *(Proposal, Evidence, Ballot, Elector, Vote, Enactment),
+    *(BidCycle, FallbackShare, FeedEntry, Need, QuestAllocation),
 }
 
 
@@ -107,6 +125,7 @@ def _rows(number: int) -> None:
         )
         AuditRun.objects.create(started_at=NOON, finished_at=NOON, passed=True)
         _books(n, worker)
+        _quests(n, worker, clear.pool)
         Group.objects.create(name=f"group-{n}")
         every = beat.IntervalSchedule.objects.create(every=n + 1, period="seconds")
         nightly = beat.CrontabSchedule.objects.create(minute=str(n % 60), hour=str(n // 60))
@@ -114,6 +133,25 @@ def _rows(number: int) -> None:
         beat.ClockedSchedule.objects.create(clocked_time=after(n))
         beat.PeriodicTask.objects.create(name=f"often-{n}", task="t", interval=every)
         beat.PeriodicTask.objects.create(name=f"nightly-{n}", task="t", crontab=nightly)
+
+
+def _quests(number: int, worker: Agent, pool: Pool) -> None:
+    """Add a quest of which one task waits for another, and a row of all that is done for quests."""
+    quest = factories.quest(f"quest-{number}", 100, programme=worker)
+    entity = ("hypothesis", f"entity-{number}")
+    first = factories.quest_task(quest, value_if_works_usd=Decimal(2), chance=Decimal("0.5"), entity=entity)
+    second = factories.quest_task(quest, "0.5", needs=[first])
+    factories.quest_task(quest, needs=[second])
+    Member.objects.create(quest=quest, agent=worker)
+    day = NOON.date() + timedelta(days=number)
+    StipendDay.objects.create(day=day, pot_tokens=100, paid_tokens=90, at=NOON)
+    split = {"share": Decimal(1), "value_usd": Decimal(1), "reliability": Decimal(1), "created_at": NOON}
+    QuestAllocation.objects.create(quest=quest, day=day, tokens=100, paid_tokens=90, **split)
+    counts = {"tasks": 2, "placed": 1, "kept": 1, "withdrawn": 0, "placed_tokens": 10, "reasons": {"task_blocked": 1}}
+    BidCycle.objects.create(pool=pool, cycle_at=NOON, at=NOON, **counts)
+    Fallback.objects.create(pool=pool, why="failures", began_at=NOON)
+    FallbackShare.objects.create(pool=pool, day=day, account=quest.account, share=Decimal("0.5"))
+    FeedEntry.objects.create(kind="won", at=NOON, owner_type="quest", owner_id=quest.pk, data={"slot_id": "s"})
 
 
 def _books(number: int, worker: Agent) -> None:
@@ -232,7 +270,8 @@ def test_rows_that_a_law_protects_are_read_only_for_superusers_too(root: Client)
     assert {model for model, (view, *_rights) in may.items() if not view} == set()
     assert {model for model, (_view, *rights) in may.items() if any(rights)} == EDITABLE
     assert may[Agent][1:] == may[Pool][1:] == [True, True, False]
-    assert may[MonetaryPolicy][1:] == [False, True, False]
+    assert may[Quest][1:] == [True, True, False]
+    assert may[MonetaryPolicy][1:] == may[RetentionPolicy][1:] == [False, True, False]
 
 
 def test_a_post_to_a_read_only_page_is_refused(root: Client) -> None:
