@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from auction.api import bids, market, results, slots, tasks
+from auction.api import allocations, bids, market, results, slots, tasks
 from config.api.root import Index
 
 BID = r"(?P<bid_id>[0-9]{1,18})"
@@ -10,10 +10,11 @@ ROUND = r"(?P<round_id>[0-9]{1,18})"
 SLOT = r"(?P<slot_id>[^/\x00-\x1f]{1,200})"
 TASK = r"(?P<task_id>[^/\x00-\x1f]{1,200})"
 
-COLLECTIONS = ("bids", "clears", "order-book", "pools", "rounds", "slots", "stats", "tasks", "wins")
+COLLECTIONS = ("allocations", "bids", "clears", "order-book", "pools", "rounds", "slots", "stats", "tasks", "wins")
 
 urlpatterns = [
     re_path(r"^\Z", Index.as_view(names=COLLECTIONS)),
+    re_path(r"^allocations/?\Z", allocations.Allocations.as_view()),
     re_path(r"^bids/?\Z", bids.Bids.as_view()),
     re_path(r"^bids/batch/?\Z", bids.BidBatch.as_view()),
     re_path(rf"^bids/{BID}/?\Z", bids.OneBid.as_view()),

@@ -20,6 +20,7 @@ from tests import cluster, factories
 from tests.laws import (
     crimes_in_history,
     crimes_in_reviews,
+    crimes_in_stipends,
     crimes_in_the_books,
     crimes_in_the_senate,
     crimes_in_worth_outcomes,
@@ -210,6 +211,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
     *crimes_in_history.CRIMES,
     *crimes_in_reviews.CRIMES,
+    *crimes_in_stipends.CRIMES,
     *crimes_in_the_books.CRIMES,
     *crimes_in_the_senate.CRIMES,
     *crimes_in_worth_outcomes.CRIMES,
