@@ -1,6 +1,6 @@
 """May it be spent? Reservations are admitted against every line they touch, then settled, released or expired."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -276,6 +276,43 @@ def release(reservation_id: int, *, now: datetime, agent_id: str | None = None) 
     if reservation.state == Reservation.State.SETTLED:
         raise errors.ReservationSettledError(reservation_id=reservation_id)
     return reservation
+
+
+def prolong(reservation_id: int, *, until: datetime, now: datetime) -> bool:
+    """Let an open reservation last until then, but no longer in all than policy allows; return whether it grew.
+
+    It never becomes shorter, and one whose time is over is not called back.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE economics_reservations r
+               SET expires_at = least(%(until)s, r.reserved_at + p.reservation_most_seconds * interval '1 second')
+              FROM economics_policy p
+             WHERE p.id = 1 AND r.id = %(id)s AND r.state = 'open' AND r.expires_at > %(now)s
+               AND r.expires_at < least(%(until)s,
+                                        r.reserved_at + p.reservation_most_seconds * interval '1 second')
+            """,
+            {"id": reservation_id, "until": until, "now": now},
+        )
+        return bool(cursor.rowcount)
+
+
+def release_open(reservation_ids: Collection[int], *, now: datetime) -> int:
+    """Give back those of these reservations that are still open, whoever made them; return how many."""
+    if not reservation_ids:
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        # In the order in which a reservation that finds no room lets go of what is over.
+        cursor.execute(
+            """
+            UPDATE economics_reservations SET state = 'released', closed_at = %s WHERE id = ANY(ARRAY(
+                SELECT id FROM economics_reservations WHERE id = ANY(%s) AND state = 'open'
+                 ORDER BY expires_at, id FOR NO KEY UPDATE))
+            """,
+            [now, list(reservation_ids)],
+        )
+        return cursor.rowcount
 
 
 def expire(*, now: datetime) -> int:

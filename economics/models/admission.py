@@ -1,5 +1,6 @@
 """Who asked to spend and what became of it: reservations, refusals and alerts."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
@@ -83,7 +84,13 @@ class Reservation(models.Model):
                 "reservation_is_fixed",
                 *("id", "agent_id", "envelope_id", "resource_type", "model", "tier", "provider", "amount", "usd"),
                 *("input_tokens", "output_tokens", "price_id", "artifact_type", "artifact_id", "slot_id"),
-                *("reserved_at", "expires_at"),
+                "reserved_at",
+            ),
+            laws.fixed(
+                "reservation_is_only_prolonged_and_while_open",
+                "expires_at",
+                when=~pgtrigger.Q(old__state="open", new__state="open")
+                | pgtrigger.Q(new__expires_at__lt=pgtrigger.F("old__expires_at")),
             ),
             laws.forwards(
                 "reservation_state_forwards",
