@@ -123,7 +123,7 @@ class Databases:
 
     def _do(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._address("postgres"), autocommit=True) as session:
-            session.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            session.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _address(self, database: str) -> str:
         return make_conninfo(self._server, dbname=database)

@@ -1,0 +1,28 @@
+"""Settings a simulated market runs with, by name: the source's own, and better ones."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+class Preset(NamedTuple):
+    """What differs from the defaults of the tables: of each quest, of the pool, of the monetary policy."""
+
+    name: str
+    why: str
+    quest: Mapping[str, object] = _NOTHING
+    pool: Mapping[str, object] = _NOTHING
+    money: Mapping[str, object] = _NOTHING
+
+
+SOURCE: Final = Preset("source", "the defaults: bid_factor 0.6 of the value, at most the wallet's share per task")
+PACED: Final = Preset(
+    "paced",
+    "quests bid their tasks' value, scaled so that the wallet lasts a day",
+    quest={"strategy": "paced"},
+)
+BY_NAME: Final = {preset.name: preset for preset in (SOURCE, PACED)}
+_ = Decimal
