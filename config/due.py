@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from config.errors import RefusedError
 
@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 
 
 def attempt(what: str, deed: Callable[[], object]) -> None:
-    """Do a deed, named `what` in the log. What a rule refuses or the database cannot do is left to the next tick."""
+    """Do a deed, named `what` in the log. What a rule refuses or what fails is left to the next tick."""
     try:
         deed()
     except RefusedError as refusal:
         log.info("%s: %s (%s)", what, refusal.detail, refusal.code)
-    except DatabaseError:
+    except Exception:
         log.exception("%s failed and is tried again at the next tick", what)
 
 
