@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from auction.api import allocations, bids, market, results, slots, tasks
+from auction.api import allocations, bids, market, next_task, results, slots, tasks
 from config.api.root import Index
 
 BID = r"(?P<bid_id>[0-9]{1,18})"
@@ -21,6 +21,7 @@ urlpatterns = [
     re_path(rf"^bids/{BID}/cancel/?\Z", bids.CancelBid.as_view()),
     re_path(r"^clears/?\Z", results.Clears.as_view()),
     re_path(rf"^clears/{SLOT}/?\Z", results.OneClear.as_view()),
+    re_path(r"^next-task/?\Z", next_task.NextTask.as_view()),
     re_path(r"^order-book/?\Z", market.OrderBook.as_view()),
     re_path(r"^pools/?\Z", market.Pools.as_view()),
     re_path(r"^pools/(?P<name>[\w-]{1,64})/?\Z", market.OnePool.as_view()),

@@ -104,21 +104,35 @@ def _response(status: int, body: str) -> HttpResponse:
 
 
 def repeatable(request: Request, deed: Callable[[], object]) -> Response:
-    """Do a deed that is the same done twice as done once; it takes no body and needs no key."""
+    """Do a deed that is the same done twice as done once; it takes no body and needs no key.
+
+    A refusal it *returns* is on record: what the deed wrote stays, and it is answered as one it raises.
+    """
     fields.checked(fields.Body, request.data)
-    return Response(retried(deed))
+    outcome = retried(deed)
+    if isinstance(outcome, RefusedError):
+        raise outcome
+    return Response(outcome)
 
 
-def retried(attempt: Callable[[], _T]) -> _T:
-    """Run a deed in its own transaction, and a second time when somebody else's lock was in the way."""
+def retried(attempt: Callable[[], _T], *, whole: bool = True) -> _T:
+    """Run a deed in its own transaction, and a second time when somebody else's lock was in the way.
+
+    One that is not `whole` is made of steps, each a transaction of its own that may be done again.
+    """
+    run = _atomic if whole else _in_steps
     try:
-        return _atomic(attempt)
+        return run(attempt)
     except (OperationalError, RetryableError) as error:
         if not problems.is_retryable(error):
             raise
-    return _atomic(attempt)
+    return run(attempt)
 
 
 def _atomic(attempt: Callable[[], _T]) -> _T:
     with transaction.atomic():
         return attempt()
+
+
+def _in_steps(attempt: Callable[[], _T]) -> _T:
+    return attempt()
