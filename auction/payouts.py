@@ -27,8 +27,9 @@ def pay_out(*, now: datetime, pool: str = pools.DEFAULT) -> Payout | None:
     """Sweep the pool's revenue to the treasury and pay the rewards due, once per cycle; return the payout.
 
     A cycle paid before returns its first payout; with nothing to sweep and nothing due there is none. A reward is
-    split between payer and runner by the pool's `runner_share`, cut so that no balance (holds included) passes the
-    wallet cap, and paid pro rata when the treasury is short; what stays unpaid lapses.
+    split between payer and runner by the pool's `runner_share` (of a slot that was given only the runner's part is
+    paid), cut so that no balance (holds included) passes the wallet cap, and paid pro rata when the treasury is short;
+    what stays unpaid lapses.
     """
     book = pools.get(pool)
     cycle_at = pools.cycle_start(book, now)
@@ -71,7 +72,10 @@ def pay_out(*, now: datetime, pool: str = pools.DEFAULT) -> Payout | None:
 
 
 def _split(clear: Clear, runner_share: Decimal) -> list[_Part]:
+    """Return who gets what of a reward. What was given cost its owner nothing, and earns it nothing."""
     due = clear.reward_due_tokens or 0
+    if clear.is_given and clear.runner_account_id is not None:
+        return [_Part(clear.pk, clear.runner_account_id, "runner", int(due * runner_share))]
     if clear.runner_account_id in (None, clear.account_id):
         return [_Part(clear.pk, clear.account_id, "payer", due)]
     for_runner = int(due * runner_share)

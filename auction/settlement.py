@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Value
@@ -13,7 +14,8 @@ from auction import errors, pools
 from auction.models import Clear, Fallback, Pool, Slot, Task
 from auction.order_book import LARGEST
 from config.models import Agent
-from economics import ledger, metering
+from economics import admission, ledger, slot_use
+from economics.errors import AdmissionRefusedError
 from economics.money import is_usd, reward, rounded_usd
 
 _SWEEP_AT_ONCE = 1_000
@@ -33,45 +35,88 @@ def _clear(slot_id: str) -> Clear:
 
 
 def _refuse_stranger(clear: Clear, runner: Agent) -> None:
-    """Only the agent that won a slot for its own task runs it; to others it does not exist."""
-    if (clear.account.owner_type, clear.account.owner_id) != ("agent", runner.pk):
+    """Only who claimed a slot, or won it for its own task, runs it; to others it does not exist."""
+    by = clear.runner_id
+    if by is None and clear.account.owner_type == "agent":
+        by = clear.account.owner_id
+    if by != runner.pk:
         raise errors.UnknownSlotError(slot_id=clear.slot_id)
 
 
 @transaction.atomic
-def start(slot_id: str, *, runner: Agent, now: datetime) -> Clear:
+def start(slot_id: str, *, runner: Agent, now: datetime) -> Clear | AdmissionRefusedError:
     """Begin to run a sold slot and take its lease. Starting again while it runs is the same as once.
 
-    Refuses strangers, a slot past its start deadline, and one that has ended.
+    The LLM tokens that its task is expected to use are reserved on the envelope of its entity for as long as the
+    lease lasts. A refusal of the envelope is *returned*, for it is on record and must be committed: the clear is
+    `blocked`, its hold released whole, its slot offered again and its task open. Refuses strangers, a slot past its
+    start deadline, and one that has ended.
     """
     clear = _clear(slot_id)
     _refuse_stranger(clear, runner)
     if clear.state == Clear.State.RUNNING:
         return clear
     if clear.state != Clear.State.SOLD:
-        raise errors.SlotNotSoldError(slot_id=slot_id, state=clear.state)
+        figures: dict[str, Any] = {"refusal_id": clear.refusal_id} if clear.refusal_id else {}
+        raise errors.SlotNotSoldError(**figures, slot_id=slot_id, state=clear.state)
     if clear.start_by <= now:
         raise errors.StartDeadlinePassedError(slot_id=slot_id, start_by=clear.start_by.isoformat())
-    clear.state = Clear.State.RUNNING
     clear.runner, clear.runner_kind = runner, runner.kind
     clear.runner_account = ledger.open_wallet(agent=runner)
-    clear.slot_started_at = now
     clear.lease_until = now + timedelta(seconds=clear.pool.lease_seconds)
-    clear.save(update_fields=["state", "runner", "runner_kind", "runner_account", "slot_started_at", "lease_until"])
+    reserved = _reserve(clear, now=now)
+    if isinstance(reserved, AdmissionRefusedError):
+        _block(clear, reserved, now=now)
+        return reserved
+    clear.reservation_id = reserved
+    clear.state = Clear.State.RUNNING
+    clear.slot_started_at = now
+    started = ("state", "runner", "runner_kind", "runner_account", "reservation", "slot_started_at", "lease_until")
+    clear.save(update_fields=started)
     return clear
+
+
+def _reserve(clear: Clear, *, now: datetime) -> int | AdmissionRefusedError | None:
+    """Reserve what the task is expected to use, or say why it may not be used."""
+    if clear.winning_task.expected_cost_tokens:
+        # Envelopes come last, and a refusal opens the task again and releases the hold.
+        pools.lock_tasks([clear.winning_task_id])
+        ledger.locked([clear.account_id])
+    entity_type, entity_id = _entity(clear)
+    return slot_use.begin(
+        clear.slot_id,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        tokens=clear.winning_task.expected_cost_tokens,
+        model=clear.winning_task.model,
+        agent_id=clear.runner_id or "",
+        until=clear.lease_until or now,
+        now=now,
+    )
+
+
+def _block(clear: Clear, refusal: AdmissionRefusedError, *, now: datetime) -> None:
+    """End a clear that its envelope refused, as if it had never been sold, and say so in the refusal."""
+    _close([clear], Clear.State.BLOCKED, now=now)
+    Clear.objects.filter(pk=clear.pk).update(refusal_id=refusal.figures.get("refusal_id"))
+    _release([clear])
+    pools.offer_again([clear], now=now)
+    refusal.figures |= {"slot_id": clear.slot_id, "state": Clear.State.BLOCKED.value}
 
 
 @transaction.atomic
 def heartbeat(slot_id: str, *, runner: Agent, now: datetime) -> Clear:
-    """Renew the lease of a running slot: it then ends `lease_seconds` after `now`. Repeatable.
+    """Renew the lease of a running slot, and its reservation with it: it then ends `lease_seconds` after `now`.
 
-    Refuses a slot that is not running and one whose lease has ended already.
+    Repeatable. Refuses a slot that is not running and one whose lease has ended already.
     """
     clear = _running(slot_id, runner, now)
     until = now + timedelta(seconds=clear.pool.lease_seconds)
     if clear.lease_until is None or until > clear.lease_until:
         clear.lease_until = until
         clear.save(update_fields=["lease_until"])
+        if clear.reservation_id is not None:
+            admission.prolong(clear.reservation_id, until=until, now=now)
     return clear
 
 
@@ -94,8 +139,9 @@ def finish(
 ) -> Clear:
     """Report the cost of a running slot in LLM tokens: it is finished and its charge captured at once.
 
-    What was not reported as usage while it ran is booked to the task's entity, with the model named (else
-    unpriced). The same cost again returns the first result, another one is a conflict. `runner` None is the house.
+    What was not reported as usage while it ran is booked to the task's entity: under the reservation made at the
+    start when the model is the same or not named, else with the model named (unpriced without one). The
+    same cost again returns the first result, another one is a conflict. `runner` None is the house.
     """
     if not 0 <= actual_cost_tokens <= LARGEST:
         raise errors.InvalidSettlementError(pointer="/actual_cost_tokens")
@@ -107,26 +153,26 @@ def finish(
             raise errors.SettledOtherwiseError(pointer="/actual_cost_tokens", settled=clear.actual_cost_tokens)
         return clear
     clear = _running(slot_id, runner, now)
-    reported = metering.reported_for_slot(slot_id)
-    clear.state = Clear.State.FINISHED
-    clear.slot_finished_at = now
-    clear.actual_cost_tokens = actual_cost_tokens
-    clear.cost_model = model
-    clear.over_reported_tokens = max(0, reported - actual_cost_tokens)
-    clear.save(update_fields=["state", "slot_finished_at", "actual_cost_tokens", "cost_model", "over_reported_tokens"])
     Task.objects.filter(pk=clear.winning_task_id).update(state=Task.State.DONE, closed_at=now)
     _capture([clear], now=now)
-    # Usage last: its lines are locked after wallets, everywhere.
+    # Usage last: its reservation and its lines are locked after wallets, everywhere.
     entity_type, entity_id = _entity(clear)
-    metering.record_slot_remainder(
-        slot_id=slot_id,
-        remainder=actual_cost_tokens - reported,
+    reported = slot_use.end(
+        slot_id,
+        tokens=actual_cost_tokens,
+        reservation_id=clear.reservation_id,
         entity_type=entity_type,
         entity_id=entity_id,
         agent_id=clear.runner_id or "",
         model=model,
         now=now,
     )
+    clear.state = Clear.State.FINISHED
+    clear.slot_finished_at = now
+    clear.actual_cost_tokens = actual_cost_tokens
+    clear.cost_model = model
+    clear.over_reported_tokens = max(0, reported - actual_cost_tokens)
+    clear.save(update_fields=["state", "slot_finished_at", "actual_cost_tokens", "cost_model", "over_reported_tokens"])
     return clear
 
 
@@ -187,7 +233,7 @@ def settle(  # noqa: PLR0913 - cost, impact and who says so
 
 
 def _capture(clears: Sequence[Clear], *, now: datetime) -> None:
-    """Turn the holds of these clears into transfers to their pools' revenue; a charge of 0 moves nothing."""
+    """Turn the holds of these clears into transfers to their pools' revenue; a charge of 0 (or none) moves nothing."""
     holds: Counter[int] = Counter()
     for clear in clears:
         holds[clear.account_id] += clear.charge_tokens
@@ -301,6 +347,8 @@ def _sweep(state: str, due: Q, *, now: datetime) -> int:
                 _capture(clears, now=now)
             if state != Clear.State.LAPSED:
                 pools.offer_again(clears, now=now)
+            # Envelopes after wallets: what was reserved for a run that lapsed.
+            admission.release_open([one.reservation_id for one in clears if one.reservation_id], now=now)
         total += len(clears)
         if len(clears) < _SWEEP_AT_ONCE:
             return total

@@ -312,7 +312,8 @@ def release_open(reservation_ids: Collection[int], *, now: datetime) -> int:
             """,
             [now, list(reservation_ids)],
         )
-        return cursor.rowcount
+        released: int = cursor.rowcount
+    return released
 
 
 def expire(*, now: datetime) -> int:

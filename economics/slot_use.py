@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from economics import admission, budget_policy, errors, gate, metering
 from economics.models import Reservation
+from economics.models.ceilings import MOST_AMOUNT
 
 _LATE: Final = frozenset({Reservation.State.OPEN, Reservation.State.EXPIRED})  # can still be settled
 
@@ -20,7 +21,7 @@ def begin(  # noqa: PLR0913 - a use has this many parts
     agent_id: str,
     until: datetime,
     now: datetime,
-) -> int | None | errors.AdmissionRefusedError:
+) -> int | errors.AdmissionRefusedError | None:
     """Reserve the LLM tokens that work in a slot is expected to use, and return the reservation's id or the refusal.
 
     It lasts until then, or as long as policy allows. Work that states no tokens reserves nothing (None), but does not
@@ -33,7 +34,7 @@ def begin(  # noqa: PLR0913 - a use has this many parts
         entity_type=entity_type,
         entity_id=entity_id,
         resource_type="llm_tokens",
-        amount=Decimal(min(tokens, admission.MOST_AMOUNT)),
+        amount=Decimal(min(tokens, MOST_AMOUNT)),
         model=model,
         slot_id=slot_id,
     )
@@ -46,7 +47,7 @@ def _closed(entity_type: str, entity_id: str, *, model: str, at: datetime) -> er
     reason = gate.reason(entity_type, entity_id, at=at, model=model)
     if reason is None or reason.code == errors.NoEnvelopeError.code:
         return None
-    figures = {"resets_at": reason.until} if reason.until else {}
+    figures: dict[str, Any] = {"resets_at": reason.until} if reason.until else {}
     if reason.code == errors.EnvelopeFrozenError.code:
         return errors.EnvelopeFrozenError(f"The entity's envelope is frozen. ({reason.why})", **figures)
     return errors.BudgetExhaustedError(line=reason.line, most=reason.room, **figures)

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from auction import errors, pools, settlement
 from auction.api.results import ClearShown, WinShown
-from auction.models import Slot
+from auction.models import Clear, Slot
 from config.api import fields, filters, idempotency, views
 
 if TYPE_CHECKING:
@@ -130,10 +130,17 @@ class StartSlot(views.Scoped):
 
     @extend_schema(request=None, responses=WinShown)
     def post(self, request: Request, slot_id: str) -> Response:
-        """Begin to run a slot one has won and take its lease. Repeatable while it runs."""
-        return idempotency.repeatable(
-            request, lambda: fields.shown(WinShown, settlement.start(slot_id, runner=self.agent, now=timezone.now()))
-        )
+        """Begin to run a slot one has won or claimed, and take its lease. Repeatable while it runs.
+
+        The envelope of the task's entity reserves what the task is expected to use. When it refuses, the refusal is
+        the answer and the slot is gone: its state is `blocked`, nothing was paid, and the task is open again.
+        """
+
+        def deed() -> object:
+            got = settlement.start(slot_id, runner=self.agent, now=timezone.now())
+            return fields.shown(WinShown, got) if isinstance(got, Clear) else got
+
+        return idempotency.repeatable(request, deed)
 
 
 class Heartbeat(views.Scoped):
