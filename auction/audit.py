@@ -127,9 +127,21 @@ SELECT format('%s of clear %s', v.part, c.id), v.stored, v.rebuilt
        ('task', c.winning_task_id, b.task_id),
        ('price bid', c.max_price_tokens::text, b.max_price_tokens::text),
        ('state of the slot', s.state, 'sold')) AS v(part, stored, rebuilt)
- WHERE (r.id, b.status, b.account_id, b.task_id, b.max_price_tokens, s.state) IS DISTINCT FROM
+ WHERE NOT c.is_given
+   AND (r.id, b.status, b.account_id, b.task_id, b.max_price_tokens, s.state) IS DISTINCT FROM
        (c.round_id, 'won', c.account_id, c.winning_task_id, c.max_price_tokens, 'sold')
    AND v.stored IS DISTINCT FROM v.rebuilt
+ ORDER BY c.id
+"""
+_GIVEN = """
+SELECT format('%s of gift %s', v.part, c.id), v.stored, v.rebuilt
+  FROM compute_auction_clears c
+  LEFT JOIN auction_tasks t ON t.id = c.winning_task_id
+  LEFT JOIN auction_slots s ON s.id = c.slot_id, LATERAL (VALUES
+       ('account', c.account_id::text, t.wallet_id::text),
+       ('charge', c.charge_tokens::text, '0'),
+       ('state of the slot', s.state, 'given')) AS v(part, stored, rebuilt)
+ WHERE c.is_given AND v.stored IS DISTINCT FROM v.rebuilt
  ORDER BY c.id
 """
 _UNSOLD = """
@@ -137,10 +149,11 @@ SELECT 'clears of won bid ' || b.id, 0, 1
   FROM compute_auction_bids b LEFT JOIN compute_auction_clears c ON c.bid_id = b.id
  WHERE b.status = 'won' AND c.id IS NULL
 UNION ALL
-SELECT 'clears of sold slot ' || s.id, 0, 1
+SELECT format('clears of %s slot %s', s.state, s.id), 0, 1
   FROM auction_slots s LEFT JOIN compute_auction_clears c ON c.slot_id = s.id
- WHERE s.state = 'sold' AND c.id IS NULL
+ WHERE s.state IN ('sold', 'given') AND c.id IS NULL
 """
+# A quest's programme may have done a task elsewhere: no clear tells of that.
 _TASKS = """
 WITH ends AS (
     SELECT winning_task_id AS id, bool_or(state IN ('sold', 'running')) AS live, bool_or(state = 'finished') AS done
@@ -149,12 +162,13 @@ WITH ends AS (
 SELECT 'state of task ' || id, t.state, CASE WHEN live THEN 'taken' WHEN done THEN 'done' ELSE 'open' END
   FROM auction_tasks t FULL JOIN ends USING (id)
  WHERE t.state IS NULL OR CASE WHEN live THEN t.state <> 'taken' WHEN done THEN t.state <> 'done'
-                               ELSE t.state NOT IN ('open', 'cancelled') END
+                               ELSE t.state NOT IN ('open', 'cancelled')
+                                    AND (t.state <> 'done' OR t.quest_id IS NULL) END
  ORDER BY id
 """
 _QUERIES = (
     *(_HOLDS, _TRANSFERS, _REWARDS, _REWARDED, _PAYOUTS, _STIPENDS),
-    *(_ROUNDS, _LAST_ROUNDS, _SOLD, _UNSOLD, _TASKS),
+    *(_ROUNDS, _LAST_ROUNDS, _SOLD, _GIVEN, _UNSOLD, _TASKS),
 )
 _ROWS = """
 SELECT (SELECT count(*) FROM token_accounts), (SELECT count(*) FROM token_ledger),

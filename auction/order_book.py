@@ -1,6 +1,7 @@
 """The order book: bids placed, cancelled and expired, and what it looks like from outside."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -9,12 +10,14 @@ from typing import Any
 from django.db import connection, transaction
 
 from auction import errors, pools
-from auction.models import Bid, Pool
+from auction.models import Bid, Pool, Task
+from config import feed
 from config.errors import RefusedError, RetryableError
-from economics import ledger
+from economics import gate, ledger
 from economics.money import is_usd
 
 LARGEST = 2**63 - 1
+_MOST_NAMED = 20
 _EXPIRE_AT_ONCE = 10_000
 
 _PLACE = """
@@ -22,11 +25,38 @@ SELECT bid_id, pool_id, account_id, bidder_id, placed_at, refusal, available
   FROM auction_place_bid(%(pool)s, %(wallet)s, %(agent)s, %(task)s, %(price)s, %(value)s, %(tif)s, %(ttl)s, %(now)s)
 """
 
+_EXPIRE = f"""
+WITH due AS (
+    SELECT id FROM compute_auction_bids
+     WHERE pool_id = %(pool)s AND status = 'open' AND time_in_force IN ('round', 'gtd') AND ttl_at <= %(now)s
+     LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED
+), gone AS (
+    UPDATE compute_auction_bids b SET status = 'expired', closed_at = %(at)s FROM due WHERE b.id = due.id
+    RETURNING b.account_id, b.max_price_tokens, b.task_id
+), owners AS (
+    SELECT account_id, sum(max_price_tokens)::bigint AS held, count(*) AS bids, (array_agg(task_id))[1:100] AS tasks
+      FROM gone GROUP BY account_id
+), told AS (
+    {feed.INTO}
+    SELECT 'expired', %(at)s, a.owner_type, a.owner_id, %(name)s,
+           jsonb_build_object('bids', o.bids, 'task_ids', o.tasks)
+      FROM owners o JOIN token_accounts a ON a.id = o.account_id
+)
+SELECT account_id, held, bids FROM owners
+"""  # noqa: S608 - of constants
+
 # The refusals that concern a task, by what the database calls them.
 BY_CODE: dict[str, type[RefusedError]] = {
     e.code: e
-    for e in (errors.UnknownTaskError, errors.NotYourTaskError, errors.TaskNotOpenError, errors.TaskHasOpenBidError)
+    for e in (
+        *(errors.UnknownTaskError, errors.NotYourTaskError, errors.TaskNotOpenError, errors.TaskHasOpenBidError),
+        *(errors.TaskBlockedError, errors.NoEnvelopeError, errors.EnvelopeFrozenError, errors.EnvelopeExhaustedError),
+    )
 }
+
+_OF_ENVELOPES = frozenset(
+    error.code for error in (errors.NoEnvelopeError, errors.EnvelopeFrozenError, errors.EnvelopeExhaustedError)
+)
 
 
 def place_bid(  # noqa: PLR0913 - a bid has this many terms
@@ -45,8 +75,9 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
 
     One statement, a function of the database, and so a transaction by itself unless the caller has one open: the full
     price is held where it is checked to be available, and the bid's time is taken under the pool's lock. Refuses an
-    unknown pool or task, another owner's task, one that is not open or has an open bid, a price, a value or a ttl_at
-    out of bounds, a stopped pool, a wallet with too little available.
+    unknown pool or task, another owner's task, one that is not open, waits for others or has an open bid, a price, a
+    value or a ttl_at out of bounds, a stopped pool, a wallet with too little available, and a task whose entity has an
+    envelope that is frozen or without room, or none to take from what it states it will cost.
     """
     if not 1 <= max_price_tokens <= LARGEST:
         msg = "max_price_tokens must be a whole number of wallet tokens, 1 or more."
@@ -86,6 +117,8 @@ def place_bid(  # noqa: PLR0913 - a bid has this many terms
 
 def _refusal(code: str, terms: Mapping[str, Any], at: datetime, available: int | None) -> RefusedError:
     """Return what the database refused, with the figures behind it."""
+    if code == errors.TaskBlockedError.code or code in _OF_ENVELOPES:
+        return barred(code, terms["task"], at=at)
     if code in BY_CODE:
         return BY_CODE[code](pointer="/task_id", task_id=terms["task"])
     if code == errors.InsufficientTokensError.code:
@@ -94,6 +127,27 @@ def _refusal(code: str, terms: Mapping[str, Any], at: datetime, available: int |
     if code == errors.PoolStoppedError.code:
         return errors.PoolStoppedError(pool=pool.name)
     return out_of_bounds(pool, terms["price"], terms["ttl"], at) or RetryableError("The pool's bounds just moved.")
+
+
+def barred(code: str, task_id: str, *, at: datetime) -> RefusedError:
+    """Return why a task may not compete, with what it waits for, or who says so and until when where that is known."""
+    task = Task.objects.select_related("wallet").get(pk=task_id)
+    kind, terms = BY_CODE[code], {"pointer": "/task_id", "task_id": task_id}
+    if code == errors.TaskBlockedError.code:
+        waiting = task.needs.exclude(needs__state=Task.State.DONE).order_by("needs_id")
+        names = list(waiting.values_list("needs_id", flat=True)[:_MOST_NAMED])
+        return kind(f"The task waits for {', '.join(names)}.", **terms, waits_for=names)
+    entity_type, entity_id = pools.entity(task)
+    tokens, model = task.expected_cost_tokens or 1, task.model
+    reason = gate.reason(entity_type, entity_id, at=at, tokens=tokens, model=model)
+    sentence = (kind.__doc__ or "").split("\n", maxsplit=1)[0]
+    figures: dict[str, Any] = {"entity_type": entity_type, "entity_id": entity_id}
+    if reason is not None:
+        until = f" It is whole again at {reason.until.isoformat()}." if reason.until else ""
+        sentence = f"{sentence} ({reason.why}){until}"
+        figures |= {"until": reason.until, "line": reason.line, "room": reason.room}
+    given = {name: figure for name, figure in figures.items() if figure not in (None, "")}
+    return kind(sentence, **terms, **given)
 
 
 def out_of_bounds(pool: Pool, price: int, ttl_at: datetime, placed_at: datetime) -> RefusedError | None:
@@ -137,6 +191,27 @@ def withdraw_bid(bid: Bid, *, now: datetime) -> bool:
     return bool(closed)
 
 
+def withdraw_bids_of(tasks: Collection[str], books: Collection[Pool], *, now: datetime) -> int:
+    """Close the open bids of these tasks in pools that the caller has locked, release their holds; return how many."""
+    released: list[tuple[int, int]] = []
+    for book in books:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE compute_auction_bids SET status = 'cancelled', closed_at = %s
+                 WHERE pool_id = %s AND task_id = ANY(%s) AND status = 'open'
+                RETURNING account_id, max_price_tokens
+                """,
+                [pools.moment(book, now), book.pk, list(tasks)],
+            )
+            released += cursor.fetchall()
+    holds: Counter[int] = Counter()
+    for account, tokens in released:
+        holds[account] += tokens
+    ledger.release_holds(dict(holds))
+    return len(released)
+
+
 def refund_unfilled(*, now: datetime, pool: str | None = None) -> int:
     """Expire every open bid whose `ttl_at` has come and release its hold whole; return how many.
 
@@ -161,15 +236,8 @@ def _expire_pool(name: str, now: datetime) -> int:
 def _expired(pool: Pool, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            WITH due AS (SELECT id FROM compute_auction_bids
-                          WHERE pool_id = %s AND status = 'open' AND time_in_force IN ('round', 'gtd') AND ttl_at <= %s
-                          LIMIT %s FOR NO KEY UPDATE SKIP LOCKED),
-                 gone AS (UPDATE compute_auction_bids b SET status = 'expired', closed_at = %s
-                            FROM due WHERE b.id = due.id RETURNING b.account_id, b.max_price_tokens)
-            SELECT account_id, sum(max_price_tokens)::bigint, count(*) FROM gone GROUP BY account_id
-            """,
-            [pool.pk, now, _EXPIRE_AT_ONCE, pools.moment(pool, now)],
+            _EXPIRE,
+            {"pool": pool.pk, "name": pool.name, "now": now, "most": _EXPIRE_AT_ONCE, "at": pools.moment(pool, now)},
         )
         rows = cursor.fetchall()
     ledger.release_holds({account: held for account, held, _count in rows})

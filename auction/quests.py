@@ -35,7 +35,7 @@ class Settings(TypedDict, total=False):
 
 
 @transaction.atomic
-def upsert(  # noqa: PLR0913 - a quest has this many parts
+def upsert(
     quest_id: str,
     *,
     by: Agent | None,
@@ -75,9 +75,7 @@ def _refuse_settings(quest_id: str, by: Agent | None, settings: Settings) -> Non
         "strategy": settings.get("strategy", Quest.Strategy.SOURCE) not in Quest.Strategy.values
         and f"A strategy is one of {', '.join(Quest.Strategy.values)}.",
         "bid_factor": not (factor.is_finite() and 0 <= factor <= 1) and "bid_factor is a share: 0 to 1.",
-        "horizon_seconds": not SHORTEST_HORIZON
-        <= settings.get("horizon_seconds", SHORTEST_HORIZON)
-        <= LONGEST_HORIZON
+        "horizon_seconds": not SHORTEST_HORIZON <= settings.get("horizon_seconds", SHORTEST_HORIZON) <= LONGEST_HORIZON
         and "A wallet is to last a minute or more.",
     }
     for name, said in wrong.items():
@@ -171,7 +169,7 @@ def seen_by(agent: Agent) -> QuerySet[Quest]:
 def may_run(agent: Agent) -> Q:
     """Return what is true of clears and tasks' wallets (rows with an `account`) whose quest lets this agent run.
 
-    A worker runs for every active quest that is open to all, and for those it is a member or the programme of.
+    A worker runs for every quest that is open to all, and for those it is a member or the programme of.
     """
     if agent.kind != Agent.Kind.WORKER:
         return Q(pk__in=[])

@@ -83,7 +83,7 @@ Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200,
 Word: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_LINE)]
 _Count: TypeAlias = Annotated[int, Field(ge=0, lt=_BOUND)]
 Amount: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=6))]
-_Usd: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=12))]
+Usd: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=12))]
 Figure: TypeAlias = Annotated[Decimal | None, PlainValidator(partial(_exact, places=40))]  # rounded by whoever takes it
 Moment: TypeAlias = Annotated[datetime | None, PlainValidator(_moment)]
 _PARTS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
@@ -109,7 +109,7 @@ class _Native(BaseModel):
     artifact_type: Word | None = None
     artifact_id: Name | None = None
     slot_id: Name | None = None
-    reported_cost: _Usd = None
+    reported_cost: Usd = None
     source: Name | None = None
     event_id: Name | None = None
     created_at: Moment = None

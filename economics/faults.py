@@ -38,6 +38,16 @@ SENTENCES: Final = {
     "from_the_future": "The time lies more than five minutes ahead.",
     "end_before_start": "The end lies before the start.",
     "unknown_version": "Version 1.0 of CloudEvents is expected.",
+    "not_a_name": "Only letters, digits and . _ : @ + = ~ - are taken, at most 200 of them.",
+    "not_names": "A list of ids of tasks is expected.",
+    "too_many": "At most {most} are taken.",
+    "not_a_share": "A number from 0 to 1 is expected.",
+    "unknown_state": "One of open, done and cancelled is expected.",
+    "half_an_entity": "entity_type and entity_id come together or not at all.",
+    "value_and_parts": "State the expected value or what it is made of, not both.",
+    "parts_without_value": "A chance and a cost are parts of value_if_works_usd, which is missing.",
+    "cost_without_model": "Expected LLM tokens are priced by a model, which is missing.",
+    "needs_itself": "A task cannot wait for itself.",
     "sums_other_calls": "This sums up calls that report themselves; if they do not, send it without OpenTelemetry.",
 }
 _CODES: Final = {  # what pydantic calls them

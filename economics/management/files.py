@@ -73,6 +73,7 @@ class ImportCommand(BaseCommand):
     suffixes: ClassVar[Mapping[str, str]]
     most: ClassVar[int]
     rows: ClassVar[str] = "Rows"
+    has_source: ClassVar[bool] = True  # rows are events of a source, with ids that it keeps
 
     @abstractmethod
     def tally(self) -> Any:
@@ -90,11 +91,12 @@ class ImportCommand(BaseCommand):
         """Take the file, how to read it, and what it does not say itself."""
         parser.add_argument("file", metavar="FILE", help="A file; - reads standard input.")
         parser.add_argument("--format", choices=self.forms, help="What is in it, when its name does not tell.")
-        parser.add_argument(
-            "--source",
-            metavar="NAME",
-            help="Who keeps the event ids, for rows that name no source (AGENT/SOURCE: an agent's own).",
-        )
+        if self.has_source:
+            parser.add_argument(
+                "--source",
+                metavar="NAME",
+                help="Who keeps the event ids, for rows that name no source (AGENT/SOURCE: an agent's own).",
+            )
         parser.add_argument(
             "--entity", metavar="TYPE/ID", type=_entity, help="Whom it was for, for rows that name no entity."
         )
@@ -174,7 +176,7 @@ class ImportCommand(BaseCommand):
 def defaults(options: dict[str, Any], **more: str | None) -> dict[str, str]:
     """Return what rows that say nothing themselves say by the command's words."""
     entity = dict(zip(("entity_type", "entity_id"), options["entity"] or (), strict=False))
-    said = {"source": options["source"], **more, **entity}
+    said = {"source": options.get("source"), **more, **entity}
     return {name: value for name, value in said.items() if value}
 
 
