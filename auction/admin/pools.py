@@ -1,28 +1,22 @@
-"""Pools in the admin: their settings, and the deeds that stop and resume them."""
+"""Pools in the admin: their settings, and how they stand."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from auction import pools, settlement
-from auction.models import Pool
-from config.site import HouseAdmin, figure
+from auction import pools
+from auction.admin.backlog import badge
+from auction.admin.pool_deeds import PoolDeeds
+from auction.admin.reasons import ReasonForm
+from auction.models import Fallback, Pool
+from config.site import figure
 from economics import revisions
-
-
-class ReasonForm(forms.Form):
-    """Why it is done; may be left out."""
-
-    reason = forms.CharField(
-        max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2}), help_text="Goes on record."
-    )
 
 
 class PoolForm(ReasonForm, forms.ModelForm[Pool]):
@@ -38,28 +32,59 @@ class PoolForm(ReasonForm, forms.ModelForm[Pool]):
         return chosen
 
 
+def in_fallback(standing: Fallback) -> str:
+    """Return since when and why a pool gives its slots, and what ends it, in a few sentences."""
+    by_hand = standing.why == Fallback.Why.HAND
+    why = "by hand" if by_hand else f"because {standing.get_why_display()}"
+    note = f" ({standing.note})" if standing.note else ""
+    ends = (
+        "No round is tried until somebody ends it here."
+        if by_hand
+        else "Each cycle tries a round; one success ends it."
+    )
+    return (
+        f"In fallback since {standing.began_at:%Y-%m-%d %H:%M:%S} UTC, {why}{note}. Slots are given by the day's split "
+        f"instead of sold, and nobody is charged. {ends}"
+    )
+
+
+def _led(pool: Pool, links: Iterable[tuple[str, str, str]]) -> str:
+    rows = ((reverse(f"admin:auction_{model}_changelist"), pool.pk, more, text) for model, more, text in links)
+    return format_html_join(" · ", '<a href="{}?pool__id__exact={}{}">{}</a>', rows)
+
+
+PAST = ("revenue_account", "last_cycle_at", "last_round_at", "failures", "created_at", "market", "at_work")
+
+
 @admin.register(Pool)
-class PoolAdmin(HouseAdmin[Pool]):
+class PoolAdmin(PoolDeeds):
     """Pools and their rules. The name is given once; the mode is changed by deeds, which settle what it touches."""
 
     form = PoolForm
     list_display = (
-        *("name", "mode", "pricing_rule", "capacity", "cycle_seconds"),
+        *("name", "mode_now", "pricing_rule", "capacity", "cycle_seconds"),
         *(figure("reserve_tokens"), "last_round_at", "revenue"),
     )
     list_filter = ("mode", "pricing_rule")
     list_select_related = ("revenue_account",)
     search_fields = ("name",)
-    actions = ("stop", "resume")
     fieldsets = (
         (None, {"fields": ("name", "mode", "pricing_rule")}),
         ("Supply and time", {
-            "fields": ("capacity", "cycle_seconds", "start_deadline_seconds", "lease_seconds", "max_ttl_seconds"),
+            "fields": (
+                *("capacity", "cycle_seconds", "claim_seconds", "start_deadline_seconds", "lease_seconds"),
+                "max_ttl_seconds",
+            ),
         }),
         ("Prices, in wallet tokens", {"fields": ("reserve_tokens", "min_bid_tokens", "max_bid_tokens")}),
         ("Rewards", {"fields": ("usd_per_token", "reward_rate", "reward_cap_tokens", "runner_share")}),
+        ("Fallback", {
+            "fields": ("breaker_failures", "stale_cycles"),
+            "description": "Where rounds fail or stay away, slots are given by the day's split instead of sold, until "
+            "a round succeeds. It may also be begun and ended by hand, by the deeds above.",
+        }),
         (None, {"fields": ("reason",)}),
-        ("So far", {"fields": ("revenue_account", "last_cycle_at", "last_round_at", "created_at", "market")}),
+        ("So far", {"fields": PAST}),
     )  # fmt: skip
 
     @admin.display(description="revenue", ordering="revenue_account__balance")
@@ -74,11 +99,42 @@ class PoolAdmin(HouseAdmin[Pool]):
             ("slot", "&state__exact=open", "open slots"),
             ("bid", "&status__exact=open", "open bids"),
             ("round", "", "rounds"),
-            ("clear", "", "sold slots"),
+            ("clear", "", "sold and given slots"),
             ("payout", "", "payouts"),
         )
-        rows = ((reverse(f"admin:auction_{model}_changelist"), pool.pk, more, text) for model, more, text in links)
-        return format_html_join(" · ", '<a href="{}?pool__id__exact={}{}">{}</a>', rows)
+        return _led(pool, links)
+
+    @admin.display(description="see also")
+    def at_work(self, pool: Pool) -> str:
+        """Lead to its quests, what they bid by themselves, and when it gave slots."""
+        links = (
+            ("quest", "", "quests"),
+            ("bidcycle", "", "automatic bids"),
+            ("fallback", "", "fallbacks"),
+            ("fallbackshare", "", "shares of given slots"),
+        )
+        return _led(pool, links)
+
+    @admin.display(description="mode", ordering="mode")
+    def mode_now(self, pool: Pool) -> str:
+        """Return what it does each cycle; what is not selling stands out."""
+        if pool.mode == Pool.Mode.AUCTION:
+            return pool.get_mode_display()
+        return badge(pool.mode)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Say above all else that a pool gives its slots, since when and why."""
+        number = int(object_id) if object_id and object_id.isdecimal() else None
+        standing = Fallback.objects.filter(pool_id=number, ended_at=None).first()
+        return super().changeform_view(
+            request, object_id, form_url, {"banner": standing and in_fallback(standing), **(extra_context or {})}
+        )
 
     def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:  # noqa: ARG002
         """Show a new pool's settings only: it has no past."""
@@ -86,8 +142,7 @@ class PoolAdmin(HouseAdmin[Pool]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Pool | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Fix the name once given."""
-        past = ("mode", "revenue_account", "last_cycle_at", "last_round_at", "created_at", "market")
-        return ("name", *past) if obj else ("mode",)
+        return ("name", "mode", *PAST) if obj else ("mode",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Pool | None = None) -> bool:  # noqa: ARG002
         """Refuse: a pool is stopped, its books stay."""
@@ -100,62 +155,3 @@ class PoolAdmin(HouseAdmin[Pool]):
         with revisions.signed(revisions.Author(request.user.get_username(), why), now=timezone.now()):
             saved = pools.configure(obj.name, **settings) if change else pools.create(obj.name, **settings)
         obj.pk, obj._state.adding = saved.pk, False  # noqa: SLF001 - what Model.save does
-
-    def has_run_permission(self, request: HttpRequest) -> bool:
-        """Tell whether the person may stop and resume pools."""
-        return request.user.has_perm("auction.change_pool")
-
-    @admin.action(description="Stop…", permissions=["run"])
-    def stop(self, request: HttpRequest, queryset: QuerySet[Pool]) -> HttpResponse | None:
-        """Ask, then stop the pools."""
-        form = self.asked(request, ReasonForm)
-        if not form.is_valid():
-            return self.ask(
-                request,
-                queryset,
-                deed="stop",
-                title="Stop pools",
-                button="Stop",
-                form=form,
-                warning="They sell nothing more and take no bids; slots sold but not started are withdrawn and their "
-                "holds released. What runs goes on to its end.",
-            )
-        selling = list(queryset.exclude(mode=Pool.Mode.STOPPED))
-        by = revisions.Author(request.user.get_username(), form.cleaned_data["reason"] or "stopped in the admin")
-        self._each(request, selling, settlement.stop_pool, by, "Pool {} is stopped; sold slots withdrawn: {}.")
-        self._say_untouched(request, len(queryset) - len(selling), "stopped already")
-        return None
-
-    @admin.action(description="Resume…", permissions=["run"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Pool]) -> HttpResponse | None:
-        """Ask, then let the pools sell again."""
-        form = self.asked(request, ReasonForm)
-        if not form.is_valid():
-            return self.ask(
-                request,
-                queryset,
-                deed="resume",
-                title="Resume pools",
-                button="Resume",
-                form=form,
-                warning="They take bids again and sell in their next cycle. Only stopped pools are touched.",
-            )
-        stopped = list(queryset.filter(mode=Pool.Mode.STOPPED))
-        by = revisions.Author(request.user.get_username(), form.cleaned_data["reason"] or "resumed in the admin")
-        self._each(request, stopped, pools.resume, by, "Pool {} sells again; slots offered: {}.")
-        self._say_untouched(request, len(queryset) - len(stopped), "not stopped")
-        return None
-
-    def _say_untouched(self, request: HttpRequest, count: int, why: str) -> None:
-        if count:
-            self.message_user(request, f"Left as they were, because {why}: {count}.", messages.WARNING)
-
-    def _each(
-        self, request: HttpRequest, chosen: list[Pool], deed: Callable[..., int], by: revisions.Author, saying: str
-    ) -> None:
-        for pool in chosen:
-            touched, now = 0, timezone.now()
-            with self.done(request, lambda: saying.format(pool, touched)):  # noqa: B023 - said within the turn
-                with revisions.signed(by, now=now):
-                    touched = deed(pool.name, now=now)
-                self.log_change(request, pool, saying.format(pool, touched))
