@@ -16,19 +16,37 @@ from economics.money import is_usd
 MOST_IN_A_BATCH = 1_000
 _SOMEBODY_ELSE = "Somebody else bid for a task of the batch in between; nothing was written. Ask again."
 
-_JUDGE_BATCH = """
+_JUDGE_BATCH = f"""
 WITH task AS MATERIALIZED (
-    SELECT id, wallet_id, state FROM auction_tasks WHERE id = ANY(%(tasks)s::text[]) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, wallet_id, state, entity_type, entity_id, expected_cost_tokens, model
+      FROM auction_tasks WHERE id = ANY(%(tasks)s::text[]) ORDER BY id FOR NO KEY UPDATE
+), model AS MATERIALIZED (
+    SELECT t.model, coalesce(m.tier_id, '') AS tier
+      FROM (SELECT DISTINCT model FROM task WHERE model <> '') AS t LEFT JOIN LATERAL economics_model(t.model) m ON true
+), charged AS MATERIALIZED (  -- what the work of a task is charged to: its entity, else the owner of its wallet
+    SELECT t.id, coalesce(nullif(t.entity_type, ''), a.owner_type) AS entity_type,
+           CASE t.entity_type WHEN '' THEN a.owner_id ELSE t.entity_id END AS entity_id, coalesce(m.tier, '') AS tier
+      FROM task t JOIN token_accounts a ON a.id = t.wallet_id LEFT JOIN model m ON m.model = t.model
+), gate AS MATERIALIZED (
+    SELECT g.* FROM (SELECT array_agg(entity_type) AS types, array_agg(entity_id) AS ids, array_agg(tier) AS tiers
+                       FROM charged) AS c, economics_gates(c.types, c.ids, %(at)s, c.tiers) AS g
 )
 SELECT CASE WHEN t.id IS NULL THEN 'unknown_task'
             WHEN t.wallet_id <> %(wallet)s::bigint THEN 'not_your_task'
             WHEN t.state <> 'open' THEN 'task_not_open'
             WHEN EXISTS (SELECT FROM compute_auction_bids b WHERE b.task_id = t.id AND b.status = 'open')
-                 THEN 'task_has_open_bid' END,
+                 THEN 'task_has_open_bid'
+            WHEN {pools.BLOCKED} THEN 'task_blocked'
+            WHEN g.code = 'no_envelope' AND t.expected_cost_tokens IS NULL THEN NULL
+            WHEN g.code = '' AND g.room < t.expected_cost_tokens THEN 'envelope_exhausted'
+            WHEN g.code <> '' THEN g.code END,
        t.wallet_id
-  FROM unnest(%(tasks)s::text[]) WITH ORDINALITY AS asked(id, place) LEFT JOIN task t ON t.id = asked.id
+  FROM unnest(%(tasks)s::text[]) WITH ORDINALITY AS asked(id, place)
+  LEFT JOIN task t ON t.id = asked.id
+  LEFT JOIN charged c ON c.id = t.id
+  LEFT JOIN gate g ON (g.entity_type, g.entity_id, g.tier) = (c.entity_type, c.entity_id, c.tier)
  ORDER BY place
-"""
+"""  # noqa: S608 - made of constants
 
 _PLACE_BATCH = """
 WITH accepted AS (
@@ -83,7 +101,7 @@ def place_bids(
     if book.mode == Pool.Mode.STOPPED:
         raise errors.PoolStoppedError(pool=pool)
     at = pools.moment(book, now)
-    judged = _judged(offers, wallet)
+    judged = _judged(offers, wallet, at)
     refusals = [_item_refusal(book, at, *pair) for pair in zip(offers, judged, strict=True)]
     for place in _repeated(offers):
         refusals[place] = refusals[place] or errors.TaskRepeatedError
@@ -107,9 +125,9 @@ def place_bids(
     ]
 
 
-def _judged(offers: Sequence[Offer], wallet: int | None) -> list[tuple[str | None, int | None]]:
+def _judged(offers: Sequence[Offer], wallet: int | None, at: datetime) -> list[tuple[str | None, int | None]]:
     with connection.cursor() as cursor:
-        cursor.execute(_JUDGE_BATCH, {"tasks": [o.task_id for o in offers], "wallet": wallet})
+        cursor.execute(_JUDGE_BATCH, {"tasks": [o.task_id for o in offers], "wallet": wallet, "at": at})
         return list(cursor.fetchall())
 
 

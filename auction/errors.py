@@ -137,6 +137,30 @@ class TaskNotOpenError(RefusedError):
     code = "task_not_open"
 
 
+class TaskBlockedError(RefusedError):
+    """The task waits for others that are not done."""
+
+    code = "task_blocked"
+
+
+class NoEnvelopeError(RefusedError):
+    """The task states what it will cost, and its entity has no envelope to take that from."""
+
+    code = "no_envelope"
+
+
+class EnvelopeFrozenError(RefusedError):
+    """The envelope of the task's entity is frozen: nothing of it is spent, so nothing is bid for it."""
+
+    code = "envelope_frozen"
+
+
+class EnvelopeExhaustedError(RefusedError):
+    """The envelope of the task's entity has no room for what the task is expected to use."""
+
+    code = "envelope_exhausted"
+
+
 class TaskHasOpenBidError(RefusedError):
     """A task has at most one open bid: cancel it first."""
 

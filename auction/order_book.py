@@ -137,14 +137,16 @@ def barred(code: str, task_id: str, *, at: datetime) -> RefusedError:
         waiting = task.needs.exclude(needs__state=Task.State.DONE).order_by("needs_id")
         names = list(waiting.values_list("needs_id", flat=True)[:_MOST_NAMED])
         return kind(f"The task waits for {', '.join(names)}.", **terms, waits_for=names)
-    entity_type, entity_id = pools.entity(task)
-    tokens, model = task.expected_cost_tokens or 1, task.model
-    reason = gate.reason(entity_type, entity_id, at=at, tokens=tokens, model=model)
+    entity_type, entity_id = task.entity_type, task.entity_id
+    if not entity_type:
+        entity_type, entity_id = task.wallet.owner_type, task.wallet.owner_id
+    tokens = task.expected_cost_tokens or 1
+    reason = gate.reason(entity_type, entity_id, at=at, tokens=tokens, model=task.model)
     sentence = (kind.__doc__ or "").split("\n", maxsplit=1)[0]
     figures: dict[str, Any] = {"entity_type": entity_type, "entity_id": entity_id}
     if reason is not None:
-        until = f" It is whole again at {reason.until.isoformat()}." if reason.until else ""
-        sentence = f"{sentence} ({reason.why}){until}"
+        until = f", until {reason.until.isoformat()}" if reason.until else ""
+        sentence = f"{sentence} ({reason.why.rstrip('.')}{until}.)"
         figures |= {"until": reason.until, "line": reason.line, "room": reason.room}
     given = {name: figure for name, figure in figures.items() if figure not in (None, "")}
     return kind(sentence, **terms, **given)
