@@ -1,23 +1,17 @@
 """Answers kept under the key of their request, so that asking again is answered again and not done again."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
 
-KEPT_FOR = timedelta(days=7)
-_FORGOTTEN_AT_ONCE = 10_000
+from config import retention
 
 _KEEP = """
 INSERT INTO config_idempotentrequest (principal, key, fingerprint, status, body) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (principal, key) DO NOTHING
 """
 _FIRST = "SELECT fingerprint, status, body FROM config_idempotentrequest WHERE principal = %s AND key = %s"
-# Ids rise with time, near enough: the scan by id ends soon after the old ones.
-_FORGET = """
-DELETE FROM config_idempotentrequest WHERE id IN (
-    SELECT id FROM config_idempotentrequest WHERE created_at < %s ORDER BY id LIMIT %s)
-"""
 
 
 class Claim(NamedTuple):
@@ -54,13 +48,6 @@ def first(claim: Claim) -> Answer | None:
     return Answer(bytes(row[0]), row[1], row[2]) if row else None
 
 
-def forget(*, now: datetime) -> int:
-    """Delete the answers older than `KEPT_FOR`, 10,000 at a time; return how many. Their keys are free again."""
-    total = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_FORGET, [now - KEPT_FOR, _FORGOTTEN_AT_ONCE])
-            gone: int = cursor.rowcount
-        total += gone
-        if gone < _FORGOTTEN_AT_ONCE:
-            return total
+def outdated(before: datetime) -> retention.Outdated:
+    """Return the answers given before a moment. With them their keys are free again."""
+    return retention.Outdated("answers", "config_idempotentrequest", "created_at < %(before)s", {"before": before})

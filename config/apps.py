@@ -11,11 +11,18 @@ class HouseConfig(AppConfig):
     verbose_name = "House"
 
     def ready(self) -> None:
-        """Put every law in force after a migrate: each trigger it makes lets a setting of the session switch it off."""
-        post_migrate.connect(_enforce, sender=self)
+        """Make the house's fixtures after every migrate, and put every law in force.
+
+        Each trigger that a migrate makes lets a setting of the session switch it off.
+        """
+        post_migrate.connect(_make_fixtures, sender=self)
 
 
-def _enforce(**_options: object) -> None:
-    from config import laws  # noqa: PLC0415 - apps are not ready when this module loads
+def _make_fixtures(**options: object) -> None:
+    """Enforce the laws, and create the policy of retention where it is missing."""
+    from config import laws, retention  # noqa: PLC0415 - apps are not ready when this module loads
 
     laws.enforce()
+    if options.get("plan") and all(backwards for _migration, backwards in options["plan"]):  # type: ignore[attr-defined]
+        return
+    retention.ensure()

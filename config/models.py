@@ -1,5 +1,6 @@
 """Who calls: people, agents and their keys; the requests already answered; and what changed in governed rows."""
 
+import pgtrigger
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -149,6 +150,14 @@ class Change(models.Model):
         return f"{self.table_name} {self.key} {self.action}"
 
 
+_LAST_STAYS = f"""
+    IF OLD.position IS NOT NULL AND NOT EXISTS (SELECT FROM config_feed WHERE position > OLD.position) THEN
+        {laws.refusal("feed_entry_last_stays", "positions go on from that of the last entry")}
+    END IF;
+    RETURN OLD;
+"""  # noqa: S608 - the law's name and sentence are constants
+
+
 class FeedEntry(models.Model):
     """Something that happened, for whoever follows the feed. Public, or for one owner: an agent or a quest.
 
@@ -164,7 +173,10 @@ class FeedEntry(models.Model):
     data = models.JSONField(default=dict)
 
     class Meta:
-        """Laws: of a kind, with half an owner never; only its place is written later, once."""
+        """Laws: of a kind, with half an owner never; only its place is written later, once.
+
+        An entry goes when it had its place and is not the last one, from whose place the next goes on.
+        """
 
         db_table = "config_feed"
         constraints = (
@@ -181,12 +193,20 @@ class FeedEntry(models.Model):
         triggers = (
             laws.fixed("feed_entry_is_fixed", "id", "kind", "at", "owner_type", "owner_id", "pool", "data"),
             laws.once("feed_entry_placed_once", "position"),
+            laws.kept("feed_entry_stays_until_placed", pgtrigger.Q(old__position__isnull=True)),
+            pgtrigger.Trigger(
+                name="feed_entry_last_stays", when=pgtrigger.Before, operation=pgtrigger.Delete, func=_LAST_STAYS
+            ),
             laws.never_truncated("feed_entry_never_truncated"),
         )
 
     def __str__(self) -> str:
         """Return place and kind."""
         return f"{self.position} {self.kind}"
+
+
+MOST_DAYS = 36_500  # a moment so long ago can still be named
+_FORGOTTEN = ("bids", "rounds", "refusals", "answers", "feed")
 
 
 class RetentionPolicy(models.Model):
@@ -211,9 +231,7 @@ class RetentionPolicy(models.Model):
             models.CheckConstraint(name="retention_single", condition=Q(id=1)),
             models.CheckConstraint(
                 name="retention_sane",
-                condition=Q(
-                    bids_days__gte=1, rounds_days__gte=1, refusals_days__gte=1, answers_days__gte=1, feed_days__gte=1
-                ),
+                condition=Q(*((f"{what}_days__range", (1, MOST_DAYS)) for what in _FORGOTTEN)),
             ),
         )
         triggers = (

@@ -14,6 +14,15 @@ ENDED = ["finished", "lapsed", "forfeited", "withdrawn", "blocked"]
 CAPTURED = ["finished", "lapsed", "forfeited"]
 
 
+_STAYS_ITS_TIME = f"""
+    IF OLD.cleared_at > now() - coalesce((SELECT rounds_days FROM config_retention), 36500) * interval '1 day'
+       OR OLD.cleared_at = (SELECT last_round_at FROM auction_pools WHERE id = OLD.pool_id) THEN
+        {laws.refusal("round_stays_its_time", "a round stays as long as the policy of retention says")}
+    END IF;
+    RETURN OLD;
+"""  # noqa: S608 - the law's name and sentence are constants
+
+
 class Round(models.Model):
     """One clearing of one pool's book, with all that is needed to compute it again."""
 
@@ -33,7 +42,10 @@ class Round(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        """Laws: one round per cycle, and it never changes."""
+        """Laws: one round per cycle, and it never changes. One that sold stays; others for as long as the policy says.
+
+        The last one of its pool stays, too: what the pool says of its last round is audited against it.
+        """
 
         db_table = "compute_auction_rounds"
         constraints = (
@@ -49,7 +61,18 @@ class Round(models.Model):
             ),
         )
         indexes = (models.Index(name="round_by_time", fields=["pool", "-cleared_at"]),)
-        triggers = laws.append_only("round")
+        triggers = (
+            laws.unchanged("round_never_changes"),
+            laws.kept("round_that_sold_never_vanishes", pgtrigger.Q(old__slots_sold__gt=0)),
+            pgtrigger.Trigger(
+                name="round_stays_its_time",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__slots_sold=0),
+                func=_STAYS_ITS_TIME,
+            ),
+            laws.never_truncated("round_never_truncated"),
+        )
 
     def __str__(self) -> str:
         """Return the id."""
@@ -256,7 +279,9 @@ class Clear(models.Model):
                 "clear_claim_stands_until_its_end",
                 "runner_id",
                 when=pgtrigger.Q(old__state="sold", old__claim_until__isnull=False)
-                & (pgtrigger.Q(new__claimed_at=None) | pgtrigger.Q(new__claimed_at__lt=pgtrigger.F("old__claim_until"))),
+                & (
+                    pgtrigger.Q(new__claimed_at=None) | pgtrigger.Q(new__claimed_at__lt=pgtrigger.F("old__claim_until"))
+                ),
             ),
             laws.once(
                 "clear_settled_once",
