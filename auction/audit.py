@@ -139,9 +139,25 @@ SELECT format('%s of gift %s', v.part, c.id), v.stored, v.rebuilt
   LEFT JOIN auction_tasks t ON t.id = c.winning_task_id
   LEFT JOIN auction_slots s ON s.id = c.slot_id, LATERAL (VALUES
        ('account', c.account_id::text, t.wallet_id::text),
+       ('task', c.winning_task_id, t.id),
+       ('round', c.round_id::text, NULL),
+       ('bid', c.bid_id::text, NULL),
+       ('price bid', c.max_price_tokens::text, '0'),
+       ('price', c.clearing_price_tokens::text, '0'),
        ('charge', c.charge_tokens::text, '0'),
        ('state of the slot', s.state, 'given')) AS v(part, stored, rebuilt)
  WHERE c.is_given AND v.stored IS DISTINCT FROM v.rebuilt
+ ORDER BY c.id
+"""
+# A hold on an envelope is of the slot it was made for, and ends with its run.
+_RESERVED = """
+SELECT format('%s of clear %s', v.part, c.id), v.stored, v.rebuilt
+  FROM compute_auction_clears c
+  LEFT JOIN economics_reservations r ON r.id = c.reservation_id, LATERAL (VALUES
+       ('slot of the reservation', r.slot_id, c.slot_id),
+       ('open reservation', CASE WHEN r.state = 'open' AND c.state <> 'running' THEN r.id::text END, NULL)
+       ) AS v(part, stored, rebuilt)
+ WHERE c.reservation_id IS NOT NULL AND v.stored IS DISTINCT FROM v.rebuilt
  ORDER BY c.id
 """
 _UNSOLD = """
@@ -168,7 +184,7 @@ SELECT 'state of task ' || id, t.state, CASE WHEN live THEN 'taken' WHEN done TH
 """
 _QUERIES = (
     *(_HOLDS, _TRANSFERS, _REWARDS, _REWARDED, _PAYOUTS, _STIPENDS),
-    *(_ROUNDS, _LAST_ROUNDS, _SOLD, _GIVEN, _UNSOLD, _TASKS),
+    *(_ROUNDS, _LAST_ROUNDS, _SOLD, _GIVEN, _RESERVED, _UNSOLD, _TASKS),
 )
 _ROWS = """
 SELECT (SELECT count(*) FROM token_accounts), (SELECT count(*) FROM token_ledger),
