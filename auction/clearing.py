@@ -11,16 +11,18 @@ from django.db import connection, transaction
 
 from auction import errors, mechanism, pools
 from auction.models import Pool, Round
+from config import feed
 from economics import ledger
 
 _MARGIN = 64
 
-_BOOK = """
+# A task may have come to wait for others since it bid.
+_BOOK = f"""
 SELECT b.id, b.account_id, b.max_price_tokens, (extract(epoch FROM b.placed_at) * 1000000)::bigint, b.task_id
   FROM compute_auction_bids b JOIN auction_tasks t ON t.id = b.task_id AND t.state = 'open'
- WHERE b.pool_id = %s AND b.status = 'open' AND b.placed_at <= %s AND b.ttl_at > %s
+ WHERE b.pool_id = %s AND b.status = 'open' AND b.placed_at <= %s AND b.ttl_at > %s AND NOT {pools.BLOCKED}
  ORDER BY b.max_price_tokens DESC, b.placed_at, b.id LIMIT %s
-"""
+"""  # noqa: S608 - made of constants
 
 _ASKS = """
 SELECT id, greatest(reserve_tokens, %s), (extract(epoch FROM available_at) * 1000000)::bigint
@@ -30,7 +32,7 @@ SELECT id, greatest(reserve_tokens, %s), (extract(epoch FROM available_at) * 100
 """
 
 # Every update is conditional and counted: a row that moved outside the pool's lock stops the whole round.
-_AWARD = """
+_AWARD = f"""
 WITH award AS (
     SELECT * FROM unnest(%(bids)s::bigint[], %(slots)s::text[], %(charges)s::bigint[], %(runners_up)s::text[])
              AS a(bid_id, slot_id, charge, runner_up)
@@ -51,20 +53,35 @@ WITH award AS (
     SELECT won.slot_id, %(pool)s, %(round)s, won.id, won.account_id, won.task_id, won.runner_up, %(price)s,
            won.charge, won.max_price_tokens, %(now)s, greatest(%(now)s, sold.available_at) + %(deadline)s
       FROM won JOIN sold ON sold.id = won.slot_id JOIN taken ON taken.id = won.task_id
-    RETURNING account_id, max_price_tokens - charge_tokens AS premium
+    RETURNING account_id, slot_id, bid_id, winning_task_id, charge_tokens, start_by, premium_tokens AS premium
+), told AS (
+    {feed.INTO}
+    SELECT 'won', %(now)s, a.owner_type, a.owner_id, %(name)s, jsonb_build_object(
+           'slot_id', c.slot_id, 'task_id', c.winning_task_id, 'bid_id', c.bid_id, 'round_id', %(round)s::bigint,
+           'charge_tokens', c.charge_tokens, 'price_tokens', %(price)s::bigint, 'start_by', c.start_by)
+      FROM cleared c JOIN token_accounts a ON a.id = c.account_id ORDER BY c.bid_id
 )
 SELECT account_id, sum(premium)::bigint, count(*) FROM cleared GROUP BY account_id
-"""
+"""  # noqa: S608 - of constants
 
-_LOSE = """
+# Who lost with many bids is told of all in one line, and of the first hundred that came to hand by name.
+_LOSE = f"""
 WITH gone AS (
     UPDATE compute_auction_bids SET status = 'lost', closed_at = %(now)s, round_id = %(round)s
      WHERE pool_id = %(pool)s AND status = 'open' AND time_in_force = 'round' AND placed_at <= %(now)s
        AND ttl_at > %(now)s
-    RETURNING account_id, max_price_tokens
+    RETURNING account_id, max_price_tokens, task_id
+), losers AS (
+    SELECT account_id, sum(max_price_tokens)::bigint AS held, count(*) AS bids, (array_agg(task_id))[1:100] AS tasks
+      FROM gone GROUP BY account_id
+), told AS (
+    {feed.INTO}
+    SELECT 'lost', %(now)s, a.owner_type, a.owner_id, %(name)s, jsonb_build_object(
+           'bids', l.bids, 'task_ids', l.tasks, 'round_id', %(round)s::bigint, 'price_tokens', %(price)s::bigint)
+      FROM losers l JOIN token_accounts a ON a.id = l.account_id
 )
-SELECT account_id, sum(max_price_tokens)::bigint, count(*) FROM gone GROUP BY account_id
-"""
+SELECT account_id, held, bids FROM losers
+"""  # noqa: S608 - of constants
 
 
 class Moment(NamedTuple):
@@ -110,7 +127,7 @@ def clear_round(now: datetime, pool: str = pools.DEFAULT) -> Round:
     lost = 0
     if result.awards:
         released = _award(book, moment, frontier, result)
-        losers, lost = _lose(book, moment)
+        losers, lost = _lose(book, moment, result)
         ledger.release_holds(dict(released + losers))
     Pool.objects.filter(pk=book.pk).update(last_cycle_at=cycle_at, last_round_at=now)
     return _write_down(book, moment, frontier, result, lost)
@@ -151,10 +168,7 @@ def _award(pool: Pool, moment: Moment, frontier: Frontier, result: mechanism.Res
             None if award.runner_up_bid_id is None else frontier.tasks[award.runner_up_bid_id]
             for award in result.awards
         ],
-        "price": result.market_price,
-        "pool": pool.pk,
-        "round": moment.number,
-        "now": moment.now,
+        **_terms(pool, moment, result),
         "deadline": timedelta(seconds=pool.start_deadline_seconds),
     }
     premiums, written = _by_wallet(_AWARD, terms)
@@ -163,9 +177,20 @@ def _award(pool: Pool, moment: Moment, frontier: Frontier, result: mechanism.Res
     return premiums
 
 
-def _lose(pool: Pool, moment: Moment) -> tuple[Counter[int], int]:
+def _lose(pool: Pool, moment: Moment, result: mechanism.Result) -> tuple[Counter[int], int]:
     """Close every live `round` bid that did not win; return the holds to release per wallet and how many bids."""
-    return _by_wallet(_LOSE, {"pool": pool.pk, "round": moment.number, "now": moment.now})
+    return _by_wallet(_LOSE, _terms(pool, moment, result))
+
+
+def _terms(pool: Pool, moment: Moment, result: mechanism.Result) -> dict[str, Any]:
+    """Return what every statement of a round says: of which pool, which round, when and at what price."""
+    return {
+        "pool": pool.pk,
+        "name": pool.name,
+        "round": moment.number,
+        "now": moment.now,
+        "price": result.market_price,
+    }
 
 
 def _by_wallet(sql: str, terms: dict[str, Any]) -> tuple[Counter[int], int]:
@@ -186,6 +211,15 @@ def _write_down(pool: Pool, moment: Moment, frontier: Frontier, result: mechanis
     }
     stored = _columns(frontier)
     prices = {bid.id: bid.price for bid in frontier.bids}
+    told = {
+        "round_id": moment.number,
+        "cycle_at": moment.cycle_at,
+        "price_tokens": result.market_price,
+        "slots_offered": len(frontier.asks),
+        "slots_sold": len(result.awards),
+        "bids_lost": lost,
+    }
+    feed.publish([feed.Entry("round_cleared", moment.now, told, pool=pool.name)])
     return Round.objects.create(
         pk=moment.number,
         pool=pool,

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from auction import audit, cycle
+from auction import audit, cycle, retention
 from config import clock
 
 log = logging.getLogger(__name__)
@@ -23,3 +23,9 @@ def audit_books() -> None:
     run = audit.audit(now=now, since=now - audit.RECENT)
     if not run.passed:
         log.error("The audit found %d differences: %s", len(run.differences), run.differences[:10])
+
+
+@shared_task(ignore_result=True)
+def forget() -> None:
+    """Forget what the policy of retention lets go."""
+    retention.forget(now=clock.now())

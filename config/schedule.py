@@ -29,8 +29,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(seconds=1),
         "options": {"expires": 2},
     },
-    "house: forget answers": {
-        "task": "config.tasks.forget_answers",
+    "house: forget": {
+        "task": "auction.tasks.forget",
         "schedule": timedelta(hours=1),
         "options": {"expires": 3500},
     },

@@ -5,10 +5,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from django.db import connection
+
+from config import retention
 from economics import standings
 from economics.models import Refusal, Usage
 
 _HOUR: Final = timedelta(hours=1)
+
+# Who names a refusal by a foreign key is the catalogue's to say: this app knows nobody above it.
+_NAMING = """
+SELECT format('AND NOT EXISTS (SELECT FROM %s t WHERE t.%I = economics_refusals.id)', conrelid::regclass, attname)
+  FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+ WHERE confrelid = 'economics_refusals'::regclass AND contype = 'f' ORDER BY 1
+"""
 
 
 class Refused(NamedTuple):
@@ -64,3 +74,13 @@ def _lacks(row: Refusal) -> int | None:
             return None
         short /= Decimal((standing.window_end - standing.window_start) / _HOUR)
     return max(1, math.ceil(short))
+
+
+def outdated(before: datetime) -> retention.Outdated:
+    """Return the refusals last met before a moment that no row of any table names, as a proposal does."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMING)
+        unnamed = " ".join(condition for (condition,) in cursor.fetchall())
+    return retention.Outdated(
+        "refused reservations", "economics_refusals", f"last_at < %(before)s {unnamed}", {"before": before}
+    )

@@ -106,6 +106,17 @@ class Reservation(models.Model):
         return f"{self.amount.normalize():f} {self.resource_type}"
 
 
+# Equal ones of a minute share the row, so they are told once.
+_TELL_REFUSED = """
+    INSERT INTO config_feed (kind, at, owner_type, owner_id, pool, data)
+    VALUES ('refused', NEW.last_at, 'agent', NEW.agent_id, '', jsonb_build_object(
+            'refusal_id', NEW.id, 'code', NEW.code, 'entity_type', NEW.entity_type, 'entity_id', NEW.entity_id,
+            'resource_type', NEW.resource_type, 'model', NEW.model, 'asked', trim_scale(NEW.asked)::text,
+            'resets_at', NEW.resets_at));
+    RETURN NULL;
+"""
+
+
 class Refusal(models.Model):
     """A reservation that was refused, with the figures of the line that refused it. Equal ones of a minute share it."""
 
@@ -144,6 +155,11 @@ class Refusal(models.Model):
         indexes = (
             models.Index(name="refusal_by_entity", fields=["entity_type", "entity_id", "-id"]),
             models.Index(name="refusal_by_agent", fields=["agent", "-id"]),
+        )
+        triggers = (
+            pgtrigger.Trigger(
+                name="refusal_is_told", when=pgtrigger.After, operation=pgtrigger.Insert, func=_TELL_REFUSED
+            ),
         )
 
     def __str__(self) -> str:

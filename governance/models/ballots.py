@@ -28,6 +28,16 @@ _DECIDE = """
     RETURN NULL;
 """
 
+_TELL_DECISION = """
+    INSERT INTO config_feed (kind, at, owner_type, owner_id, pool, data)
+    SELECT 'decided', NEW.closed_at, '', '', '', jsonb_build_object(
+           'proposal_id', p.id, 'ballot', NEW.number, 'measure', p.measure, 'entity_type', p.entity_type,
+           'entity_id', p.entity_id, 'outcome', NEW.outcome, 'requested', NEW.requested, 'granted', NEW.granted,
+           'revisit_at', NEW.revisit_at)
+      FROM allocation_proposals p WHERE p.id = NEW.proposal_id;
+    RETURN NULL;
+"""
+
 _ENACT = """
     UPDATE allocation_proposals SET status = 'enacted', enacted_at = NEW.enacted_at, waits_because = ''
      WHERE id = NEW.proposal_id;
@@ -217,6 +227,13 @@ class Ballot(models.Model):
                 operation=pgtrigger.UpdateOf("closed_at"),
                 condition=pgtrigger.Q(old__closed_at__isnull=True, new__closed_at__isnull=False),
                 func=_DECIDE,
+            ),
+            pgtrigger.Trigger(
+                name="ballot_tells_its_outcome",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("closed_at"),
+                condition=pgtrigger.Q(old__closed_at__isnull=True, new__closed_at__isnull=False),
+                func=_TELL_DECISION,
             ),
             laws.kept("ballot_never_vanishes"),
             laws.never_truncated("ballot_never_truncated"),

@@ -1,10 +1,12 @@
-"""Answers are kept under their key for a week, and then the key is free."""
+"""Answers are kept under their key for as long as the policy of retention says, and then the key is free."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from config import answers, tasks
+from config import answers, retention
 from config.models import IdempotentRequest
 from tests import callers
 
@@ -21,15 +23,17 @@ def test_the_first_answer_stays() -> None:
     assert answers.keep(CLAIM._replace(principal="agent:ben"), 201, "his own")
 
 
-def test_an_answer_is_forgotten_after_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "_FORGOTTEN_AT_ONCE", 2)
+def test_a_key_is_free_when_its_answer_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 2)
     now = callers.now()
     for number in range(5):
         answers.keep(CLAIM._replace(key=str(number)), 201, "old")
-    IdempotentRequest.objects.update(created_at=now - answers.KEPT_FOR)
+    IdempotentRequest.objects.update(created_at=now - timedelta(days=7))
     answers.keep(CLAIM, 201, "new")
-    assert answers.forget(now=now) == 0
-    IdempotentRequest.objects.filter(body="old").update(created_at=now - answers.KEPT_FOR * 1.001)
-    assert answers.forget(now=now) == 5
-    tasks.forget_answers()
+
+    week = retention.ago(7, now)
+    assert retention.count(answers.outdated(week)) == retention.forget(answers.outdated(week)) == 0
+    later = retention.ago(7, now + timedelta(seconds=1))
+    assert retention.count(answers.outdated(later)) == retention.forget(answers.outdated(later)) == 5
     assert list(IdempotentRequest.objects.values_list("body", flat=True)) == ["new"]
+    assert answers.keep(CLAIM._replace(key="1"), 201, "again")

@@ -10,7 +10,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from config import celery, requests, tasks
+from auction import tasks
+from config import celery, requests
 from economics import revisions
 from tests.factories import NOON, REVIEWER
 
@@ -91,4 +92,4 @@ def test_every_run_of_a_task_has_an_id_of_its_own() -> None:
     first, second, by_hand = seen
     assert (first, by_hand) == ("tests.look:run-1", "")
     assert re.fullmatch(rf"tests\.look:{UUID.pattern}", second)
-    assert isinstance(tasks.forget_answers, celery.HouseTask)
+    assert isinstance(tasks.forget, celery.HouseTask)
