@@ -16,7 +16,7 @@ SCOPES_BY_KIND: dict[str, frozenset[str]] = {
     Agent.Kind.WORKER: frozenset(
         {
             *("market:read", "tasks:write", "bids:write", "slots:run", "budgets:read", "budgets:spend", "usage:write"),
-            *("proposals:read", "proposals:write"),
+            *("quests:write", "proposals:read", "proposals:write"),
         }
     ),
     Agent.Kind.PROVIDER: frozenset(

@@ -118,7 +118,7 @@ def _media_type(content_type: str) -> str:
 
 def _refuse_more(size: int, most: int) -> None:
     if size > most:
-        msg = f"A batch has at most {most:,} events."
+        msg = f"A batch has at most {most:,} items."
         raise errors.BatchTooLargeError(msg, most=most)
 
 

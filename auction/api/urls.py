@@ -2,15 +2,19 @@
 
 from django.urls import re_path
 
-from auction.api import allocations, bids, market, next_task, results, slots, tasks
+from auction.api import allocations, bids, market, next_task, quests, results, slots, tasks
 from config.api.root import Index
 
 BID = r"(?P<bid_id>[0-9]{1,18})"
 ROUND = r"(?P<round_id>[0-9]{1,18})"
+QUEST = r"(?P<quest_id>[^/\x00-\x1f]{1,64})"
 SLOT = r"(?P<slot_id>[^/\x00-\x1f]{1,200})"
 TASK = r"(?P<task_id>[^/\x00-\x1f]{1,200})"
 
-COLLECTIONS = ("allocations", "bids", "clears", "order-book", "pools", "rounds", "slots", "stats", "tasks", "wins")
+COLLECTIONS = (
+    *("allocations", "bids", "clears", "order-book", "pools", "quests"),
+    *("rounds", "slots", "stats", "tasks", "wins"),
+)
 
 urlpatterns = [
     re_path(r"^\Z", Index.as_view(names=COLLECTIONS)),
@@ -25,6 +29,9 @@ urlpatterns = [
     re_path(r"^order-book/?\Z", market.OrderBook.as_view()),
     re_path(r"^pools/?\Z", market.Pools.as_view()),
     re_path(r"^pools/(?P<name>[\w-]{1,64})/?\Z", market.OnePool.as_view()),
+    re_path(r"^quests/?\Z", quests.Quests.as_view()),
+    re_path(rf"^quests/{QUEST}/?\Z", quests.OneQuest.as_view()),
+    re_path(rf"^quests/{QUEST}/tasks/?\Z", quests.QuestTasks.as_view()),
     re_path(r"^rounds/?\Z", results.Rounds.as_view()),
     re_path(rf"^rounds/{ROUND}/?\Z", results.OneRound.as_view()),
     re_path(r"^slots/?\Z", slots.Slots.as_view()),

@@ -1,37 +1,19 @@
 """Usage in bulk over HTTP: lines of JSON, arrays or CloudEvents in, and what became of each item out."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import idempotency, views
+from config.api import bodies, idempotency, views
 from economics import events, faults, intake, metering
 from economics.api import items
 from economics.api.usage import ReportUsage
-
-
-class _AsItCame(BaseParser):
-    """The body as it came, within the size limit: whoever reads it knows its form."""
-
-    def parse(
-        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Return the bytes."""
-        del stream, media_type
-        return (parser_context or {})["request"]._request.body  # noqa: SLF001 - DRF's own reads pass by the size limit
-
-
-def parser(media_type: str) -> type[BaseParser]:
-    """Return a parser that takes this kind of body as it came."""
-    return type("Parser", (_AsItCame,), {"media_type": media_type})
 
 
 class Found(serializers.Serializer[object]):
@@ -73,7 +55,9 @@ class UsageBatch(views.Scoped):
     """Report up to 10,000 uses, each judged by itself."""
 
     scopes = {"POST": "usage:write"}
-    parser_classes = [parser(kind) for kind in (intake.JSON, intake.NDJSON, intake.CLOUD_EVENTS, intake.CLOUD_EVENT)]
+    parser_classes = [
+        bodies.as_it_came(kind) for kind in (intake.JSON, intake.NDJSON, intake.CLOUD_EVENTS, intake.CLOUD_EVENT)
+    ]
 
     @extend_schema(
         request={

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import fields, filters, idempotency, views
+from config.api import bodies, fields, filters, idempotency, views
 from economics import intake, observations
 from economics.api import batches, items
 from economics.models import Observation
@@ -128,7 +128,7 @@ class ObservationBatch(views.Scoped):
     """Report up to 10,000 observations, each judged by itself."""
 
     scopes = {"POST": "observations:write"}
-    parser_classes = [batches.parser(kind) for kind in (intake.JSON, intake.NDJSON)]
+    parser_classes = [bodies.as_it_came(kind) for kind in (intake.JSON, intake.NDJSON)]
 
     @extend_schema(
         request={intake.JSON: ReportObservation(many=True), intake.NDJSON: OpenApiTypes.STR},

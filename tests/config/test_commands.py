@@ -30,8 +30,8 @@ def test_issue_key_prints_the_secret_alone() -> None:
     assert key is not None
     assert (key.agent_id, key.label, key.scopes) == ("alice", "night host", sorted(keys.SCOPES_BY_KIND["worker"]))
     until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC"
-    scopes = "bids:write, budgets:read, budgets:spend, market:read, proposals:read, proposals:write, slots:run, "
-    scopes += "tasks:write, usage:write"
+    scopes = "bids:write, budgets:read, budgets:spend, market:read, proposals:read, proposals:write, "
+    scopes += "quests:write, slots:run, tasks:write, usage:write"
     assert err == f"Issued key {key.prefix} to alice (worker) with {scopes}, until {until}.\n"
     assert out.strip() not in err
 

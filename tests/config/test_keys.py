@@ -30,7 +30,7 @@ def _issued(owner: Agent | None = None, **terms: object) -> tuple[AgentKey, str]
             "worker",
             [
                 *("bids:write", "budgets:read", "budgets:spend", "market:read", "proposals:read", "proposals:write"),
-                *("slots:run", "tasks:write", "usage:write"),
+                *("quests:write", "slots:run", "tasks:write", "usage:write"),
             ],
         ),
         (
