@@ -12,7 +12,9 @@ from django.db.models.functions import Greatest
 
 from auction import errors, pools
 from auction.models import Clear, Fallback, Pool, Slot, Task
+from auction.models.results import CAPTURED
 from auction.order_book import LARGEST
+from config import feed
 from config.models import Agent
 from economics import admission, ledger, slot_use
 from economics.errors import AdmissionRefusedError
@@ -310,11 +312,22 @@ def _take(due: Q, *, limit: int | None) -> list[Clear]:
 
 
 def _close(clears: Sequence[Clear], state: str, *, now: datetime) -> None:
-    """End these clears without a cost and open their tasks again."""
+    """End these clears without a cost, open their tasks again and tell their owners."""
     tasks = [clear.winning_task_id for clear in clears]
     pools.lock_tasks(tasks)
     Clear.objects.filter(pk__in=[clear.pk for clear in clears]).update(state=state, slot_finished_at=now)
     Task.objects.filter(pk__in=tasks, state=Task.State.TAKEN).update(state=Task.State.OPEN)
+    feed.publish([_ended(clear, state, now) for clear in clears])
+
+
+def _ended(clear: Clear, state: str, now: datetime) -> feed.Entry:
+    """Return what the owner of a clear is told when it ends so: what it pays is its charge, or nothing."""
+    told = {
+        "slot_id": clear.slot_id,
+        "task_id": clear.winning_task_id,
+        "charge_tokens": clear.charge_tokens if state in CAPTURED else 0,
+    }
+    return feed.Entry(str(state), now, told, clear.account.owner_type, clear.account.owner_id, clear.pool.name)
 
 
 def sweep(*, now: datetime) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -13,7 +13,13 @@ from config import retention
 from config.errors import InvalidError
 from config.models import FeedEntry
 
+# All that is told, by whoever does it.
+KINDS: Final = (
+    *("round_cleared", "won", "lost", "expired", "forfeited", "withdrawn", "lapsed", "blocked"),
+    *("refused", "decided"),
+)
 _LOCK: Final = 7306
+_SOON, _LATER = timedelta(seconds=1), timedelta(seconds=5)
 
 # What happens in a statement is told by that statement: `INTO` and then a SELECT of the six columns.
 INTO: Final = "INSERT INTO config_feed (kind, at, owner_type, owner_id, pool, data)"
@@ -123,7 +129,7 @@ def read(
     """
     upto = last()
     if after is not None and after > upto:
-        raise AheadError(pointer="/after", last=upto)
+        raise AheadError(last=upto)
     mine = Q(owner_type="")
     for owner_type in sorted({kind for kind, _name in owners or ()}):
         names = [name for kind, name in owners or () if kind == owner_type]
@@ -145,7 +151,12 @@ def read(
 def _refuse_forgotten(after: int) -> None:
     oldest = FeedEntry.objects.aggregate(oldest=Min("position"))["oldest"]
     if oldest is not None and after < oldest - 1:
-        raise ForgottenError(pointer="/after", oldest=oldest, go_on_after=oldest - 1)
+        raise ForgottenError(oldest=oldest, go_on_after=oldest - 1)
+
+
+def next_poll(page: Page, now: datetime) -> datetime:
+    """Return when to read on: at once while there is more, in a second where things happen, else in five."""
+    return now if not page.is_last else now + (_SOON if page.entries else _LATER)
 
 
 def outdated(before: datetime) -> retention.Outdated:

@@ -16,6 +16,7 @@ urlpatterns = [
     re_path(r"^api/schema/?\Z", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?\Z", SpectacularSwaggerView.as_view(), name="docs"),
     path("api/compute-auction/", include("auction.api.urls")),
+    path("api/", include("auction.api.events")),  # one's own market events among those of the whole house
     path("api/economics/", include("economics.api.urls")),
     path("api/economics/", include("governance.api.entities")),  # the story of an entity, with the proposals on it
     path("api/governance/", include("governance.api.urls")),

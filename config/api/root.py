@@ -36,6 +36,7 @@ class Doors(serializers.Serializer[object]):
     problems = serializers.CharField()
     compute_auction = serializers.CharField()
     economics = serializers.CharField()
+    events = serializers.CharField()
     governance = serializers.CharField()
 
 
@@ -45,7 +46,7 @@ class Root(Open):
     @extend_schema(responses=Doors)
     def get(self, request: Request) -> Response:
         """Say where to go on."""
-        doors = ("docs", "schema", "problems", "compute-auction", "economics", "governance")
+        doors = ("docs", "schema", "problems", "compute-auction", "economics", "events", "governance")
         return Response({door.replace("-", "_"): request.build_absolute_uri(f"/api/{door}/") for door in doors})
 
 
