@@ -206,3 +206,30 @@ RULES: Final[Mapping[str, Clearing]] = {
     "fair": _give_fairly,
     "fifo": _give_in_order,
 }
+
+
+def table(answer: Answer, *, rule: str, most: int) -> str:
+    """Return stored days under another rule: the whole, then the owners that gain and lose most."""
+    was, would = answer.was, answer.would_be
+    widths = (24, 8, 14, 14, 8, 14, 14, 14)
+    heads = ("owner", "won", "paid", "value USD", "would", "pay", "value USD", "gain")
+    lines = [
+        f"{answer.rounds:,} rounds under {rule}; {answer.differing:,} of their books do not rebuild to what was stored",
+        "".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)),
+    ]
+    moved = sorted(answer.lines, key=lambda line: (-abs(line.gain), line.owner))[:most]
+    shown = [line for line in answer.lines if line in moved]
+    for line in [*shown, Line("all", was, would)]:
+        cells = (
+            *(line.owner, f"{line.was.won:,}", f"{line.was.paid:,}", f"{line.was.value_usd:,.2f}"),
+            *(
+                f"{line.would_be.won:,}",
+                f"{line.would_be.paid:,}",
+                f"{line.would_be.value_usd:,.2f}",
+                f"{line.gain:+,}",
+            ),
+        )
+        lines.append("".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
+    if len(shown) < len(answer.lines):
+        lines.append(f"{len(answer.lines) - len(shown):,} owners that gain or lose less are not shown")
+    return "\n".join(lines)

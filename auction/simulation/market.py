@@ -15,8 +15,7 @@ from config.models import Agent
 from economics import ledger, mint
 
 BEGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
-ROUND: Final = timedelta(hours=1)  # so that a day is 24 rounds: issue, stipends and pacing are seen to work
-A_DAY: Final = 24
+DAY: Final = timedelta(days=1)
 MODEL: Final = "simulated"
 RULES: Final = ("uniform", "vickrey", "fallback")
 _MOMENT: Final = timedelta(seconds=1)
@@ -47,6 +46,7 @@ class _Stage:
 
     def __init__(self, world: World, rule: str, preset: Preset) -> None:
         self._size = world.size
+        self._cycle = DAY / world.size.day
         self._gives = rule == "fallback"
         self._jobs = {_task_id(job): job for job in world.jobs}
         self._services: list[Service] = []
@@ -57,13 +57,14 @@ class _Stage:
         for name, value in preset.money.items():
             setattr(policy, name, value)
         policy.save()
-        settings = {"cycle_seconds": int(ROUND.total_seconds()), "capacity": world.size.slots, **preset.pool}
+        settings = {"cycle_seconds": int(self._cycle.total_seconds()), "capacity": world.size.slots, **preset.pool}
         if not self._gives:
             settings["pricing_rule"] = rule
         self._pool: Pool = pools.configure(pools.DEFAULT, **settings)
         self._quests = [
             quests.upsert(f"q{number:03}", by=None, now=BEGIN, **preset.quest) for number in range(world.size.quests)
         ]
+        self._open_balances()
         self._workers = [
             Agent.objects.create(id=f"worker-{number:02}", kind=Agent.Kind.WORKER, created_at=BEGIN)
             for number in range(world.size.slots)
@@ -71,9 +72,15 @@ class _Stage:
         if self._gives:
             fallback.begin(pools.DEFAULT, why="by hand", note="simulated", now=BEGIN)
 
+    def _open_balances(self) -> None:
+        """Give every quest a day's equal part of the bucket: a market with empty wallets shows its first day only."""
+        wallets = [ledger.open_wallet(quest=quest.pk) for quest in self._quests]
+        amount = mint.policy().daily_token_bucket // len(wallets)
+        ledger.grant_all(accounts=wallets, amount=amount, key="opening", now=BEGIN, memo="opening balance")
+
     def round(self, number: int, jobs: Iterable[Job]) -> None:
         """Play one round: tasks come, the timetable does what is due, workers run what they get."""
-        now = BEGIN + number * ROUND
+        now = BEGIN + number * self._cycle
         self._file(jobs, now)
         self._offer(number, now)
         cycle.run_due(now=now)
@@ -81,7 +88,7 @@ class _Stage:
             self._prices.append(self._price(now))
         self._work(number, now)
         self._count()
-        if number % A_DAY == A_DAY - 1 and not connection.in_atomic_block:
+        if (number + 1) % self._size.day == 0 and not connection.in_atomic_block:
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM ANALYZE")
 
@@ -131,8 +138,8 @@ class _Stage:
                 break
             job = self._jobs[got.winning_task_id]
             started = settlement.start(got.slot_id, runner=worker, now=begun)
-            if started.state != Clear.State.RUNNING:
-                message = f"{got.slot_id} was {started.state} instead of started"
+            if not isinstance(started, Clear):
+                message = f"{got.slot_id} was blocked instead of started: {started}"
                 raise SimulationFailedError(message)
             done = begun + _MOMENT
             settlement.settle(got.slot_id, job.cost_tokens, job.impact_usd, now=done, runner=worker, model=MODEL)

@@ -1,11 +1,13 @@
 """Settings a simulated market runs with, by name: the source's own, and better ones."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from auction import quests
+
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_AS_IT_IS: Final[quests.Settings] = {}
 
 
 class Preset(NamedTuple):
@@ -13,7 +15,7 @@ class Preset(NamedTuple):
 
     name: str
     why: str
-    quest: Mapping[str, object] = _NOTHING
+    quest: quests.Settings = _AS_IT_IS
     pool: Mapping[str, object] = _NOTHING
     money: Mapping[str, object] = _NOTHING
 
@@ -25,4 +27,3 @@ PACED: Final = Preset(
     quest={"strategy": "paced"},
 )
 BY_NAME: Final = {preset.name: preset for preset in (SOURCE, PACED)}
-_ = Decimal

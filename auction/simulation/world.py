@@ -33,11 +33,13 @@ class Size(NamedTuple):
     """How large a world is; `load` is tasks per slot."""
 
     load: float = 1.5
-    rounds: int = 240
+    rounds: int = 96
     quests: int = 40
     slots: int = 8
     median_usd: Decimal = Decimal("0.05")
-    skew: float = 0.0
+    day: int = 12
+    """Rounds in a day, so that issue, stipends and pacing are seen to work."""
+    skew: float = 0.75
     """How unlike the quests are: quest i (from 1) files its tasks with weight i to the power of -skew."""
 
 
