@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 USD = st.decimals(0, 10**6, places=12)
 
 
-def _quest(name: str, *values: int | str, **terms: object) -> Quest:
+def _quest(name: str, *values: int | str, **terms: Any) -> Quest:
     """Return a quest whose tasks are worth so much."""
     quest = factories.quest(name, **terms)
     for value in values:
@@ -49,7 +50,7 @@ def test_an_allocation_says_what_it_follows_from() -> None:
     quest = _quest("a", 10, "0.5")
     _quest("b", "31.5")
     first, _ = split.get_quest_budget_allocation(7, now=NOON)
-    assert first == ("a", quest.account_id, 2, Decimal("0.25"), Decimal("10.5"), 1)
+    assert first == split.Allocation("a", quest.account_id, 2, Decimal("0.25"), Decimal("10.5"), Decimal(1))
 
 
 def test_tokens_left_over_go_to_the_largest_remainders_then_to_the_lower_id() -> None:
@@ -183,7 +184,10 @@ def test_agents_with_tasks_of_their_own_are_owners_of_slots_but_not_of_stipends(
     factories.task(wallet, expected_value_usd=Decimal(5))
     factories.wallet()  # has no task
     found = split.owners(pool, now=NOON)
-    assert found == [(wallet.pk, "", 5, 1), (quest.account_id, "a", 10, 1)]
+    assert found == [
+        split.Owner(wallet.pk, "", Decimal(5), Decimal(1)),
+        split.Owner(quest.account_id, "a", Decimal(10), Decimal(1)),
+    ]
     assert split.shares(found) == [Decimal("0.333333333333333333"), Decimal("0.666666666666666666")]
     assert _split() == {"a": 100}
 

@@ -66,8 +66,8 @@ def test_allocations_keep_what_they_follow_from() -> None:
     )
     share = Decimal("0.142857142857142857")  # 10 · 0.5 of 35
     assert list(kept) == [
-        ("a", TODAY, 71, 71, share, 10, Decimal("0.5"), NOON),
-        ("b", TODAY, 429, 429, Decimal("0.857142857142857142"), 30, 1, NOON),
+        ("a", TODAY, 71, 71, share, Decimal(10), Decimal("0.5"), NOON),
+        ("b", TODAY, 429, 429, Decimal("0.857142857142857142"), Decimal(30), Decimal(1), NOON),
     ]
 
 

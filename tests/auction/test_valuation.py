@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,14 +14,15 @@ from hypothesis import strategies as st
 from auction import valuation
 from auction.models import Task
 from economics.models import Envelope
+from economics.money import MOST_USD
 from tests import factories
 from tests.factories import NOON, after
 
 pytestmark = pytest.mark.django_db
-USD = st.decimals(0, valuation.MOST_USD - 1, places=12)
+USD = st.decimals(0, MOST_USD - 1, places=12)
 
 
-def _scored(task: Task) -> tuple[Decimal, Decimal | None]:
+def _scored(task: Task) -> tuple[Any, ...]:
     task.refresh_from_db()
     return task.expected_value_usd, task.priority_used
 
@@ -73,7 +75,7 @@ def test_a_task_that_costs_more_than_it_brings_is_worth_nothing() -> None:
 
 
 def test_the_greatest_value_stays_within_the_column() -> None:
-    most = valuation.MOST_USD - Decimal("1e-12")
+    most = MOST_USD - Decimal("1e-12")
     task = factories.quest_task(factories.quest(), entity=_priority("h1", "1"), value_if_works_usd=most)
     valuation.score_all(now=NOON)
     assert _scored(task)[0] == most
@@ -105,10 +107,10 @@ def test_what_did_not_change_is_not_written() -> None:
     # Another priority is written even where the value is the same, as is the score of a task that was changed.
     Envelope.objects.update(priority_score=Decimal("0.4"))
     assert valuation.score_all(now=after(120)) == 1
-    assert (_scored(task), task.scored_at) == ((0, Decimal("0.4")), after(120))
+    assert (*_scored(task), task.scored_at) == (0, Decimal("0.4"), after(120))
     Task.objects.filter(pk=still.pk).update(scored_at=None)
     assert valuation.score_all(now=after(180)) == 1
-    assert (_scored(still)[0], still.scored_at) == (7, after(180))
+    assert (*_scored(still), still.scored_at) == (7, Decimal("0.5"), after(180))
 
 
 def test_one_pool_scores_the_tasks_of_its_quests_only() -> None:
@@ -147,7 +149,7 @@ def test_database_and_formula_agree(
         cursor.execute(
             """SELECT least(%s::numeric, greatest(0, round(%s::numeric * coalesce(%s::numeric, 1)
                       * (0.5 + %s::numeric) - coalesce(%s::numeric, 0), 12)))""",
-            [valuation.MOST_USD - Decimal("1e-12"), value, chance, priority, cost],
+            [MOST_USD - Decimal("1e-12"), value, chance, priority, cost],
         )
         made = cursor.fetchone()[0]
     assert valuation.worth(value, chance=chance, cost_usd=cost, priority=priority) == made
@@ -189,11 +191,12 @@ def test_explanation_of_a_certain_and_free_task_without_an_entity() -> None:
 
 def test_explanation_of_a_stated_value() -> None:
     task = factories.quest_task(factories.quest(), 100)
-    assert valuation.explain(task) == (100, {}, "", "Worth 100 USD, as stated.")
+    told = valuation.explain(task)
+    assert told == valuation.Explanation(Decimal(100), {}, "", "Worth 100 USD, as stated.")
 
 
 def test_explanation_says_when_it_is_not_scored_yet() -> None:
     task = factories.quest_task(factories.quest(), 1, value_if_works_usd=Decimal(7))
     told = valuation.explain(task)
-    assert (told.value_usd, told.sentence) == (1, "Counts as 1 USD until it is scored anew.")
+    assert (told.value_usd, told.sentence) == (Decimal(1), "Counts as 1 USD until it is scored anew.")
     assert told.formula == "max(0, 7 · 1 · (0.5 + 0.5) - 0) = 7"
