@@ -227,7 +227,7 @@ def _named(tasks: Iterable[Task]) -> SafeString | str:
         for one in found[:_SHOWN]
     )
     listed = format_html_join("", '<li><a href="{}">{}</a> {} {}</li>', rows)
-    more = format_html("<li>and more</li>") if len(found) > _SHOWN else ""
+    more = format_html("<li>{}</li>", "and more") if len(found) > _SHOWN else ""
     return format_html('<ul class="rows">{}{}</ul>', listed, more) if found else ""
 
 

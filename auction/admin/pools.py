@@ -1,10 +1,11 @@
 """Pools in the admin: their settings, and how they stand."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -53,7 +54,12 @@ def _led(pool: Pool, links: Iterable[tuple[str, str, str]]) -> str:
     return format_html_join(" · ", '<a href="{}?pool__id__exact={}{}">{}</a>', rows)
 
 
-PAST = ("revenue_account", "last_cycle_at", "last_round_at", "failures", "created_at", "market", "at_work")
+ALLOWED: Final = {
+    Pool.Mode.AUCTION: ("stop", "begin_fallback"),
+    Pool.Mode.FALLBACK: ("stop", "begin_fallback", "end_fallback"),
+    Pool.Mode.STOPPED: ("resume",),
+}
+PAST: Final = ("revenue_account", "last_cycle_at", "last_round_at", "failures", "created_at", "market", "at_work")
 
 
 @admin.register(Pool)
@@ -62,7 +68,7 @@ class PoolAdmin(PoolDeeds):
 
     form = PoolForm
     list_display = (
-        *("name", "mode_now", "pricing_rule", "capacity", "cycle_seconds"),
+        *("name", "mode_now", "rule", "capacity", "cycle_seconds"),
         *(figure("reserve_tokens"), "last_round_at", "revenue"),
     )
     list_filter = ("mode", "pricing_rule")
@@ -115,6 +121,11 @@ class PoolAdmin(PoolDeeds):
         )
         return _led(pool, links)
 
+    @admin.display(description="rule", ordering="pricing_rule")
+    def rule(self, pool: Pool) -> str:
+        """Return the rule in one word."""
+        return str(pool.pricing_rule)
+
     @admin.display(description="mode", ordering="mode")
     def mode_now(self, pool: Pool) -> str:
         """Return what it does each cycle; what is not selling stands out."""
@@ -129,12 +140,15 @@ class PoolAdmin(PoolDeeds):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Say above all else that a pool gives its slots, since when and why."""
-        number = int(object_id) if object_id and object_id.isdecimal() else None
-        standing = Fallback.objects.filter(pool_id=number, ended_at=None).first()
-        return super().changeform_view(
-            request, object_id, form_url, {"banner": standing and in_fallback(standing), **(extra_context or {})}
-        )
+        """Say above all else that a pool gives its slots, since when and why; offer the deeds that its mode allows."""
+        context = dict(extra_context or {})
+        pool = self.get_object(request, unquote(object_id)) if object_id else None
+        if pool is not None:
+            standing = Fallback.objects.filter(pool=pool, ended_at=None).first()
+            choices = self.get_action_choices(request, default_choices=[])
+            context["banner"] = standing and in_fallback(standing)
+            context["deeds"] = [choice for choice in choices if choice[0] in ALLOWED[Pool.Mode(pool.mode)]]
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:  # noqa: ARG002
         """Show a new pool's settings only: it has no past."""

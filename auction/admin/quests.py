@@ -1,6 +1,6 @@
 """Quests in the admin: their wallets and backlogs, the strategy they bid by, and who runs what they win."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from django import forms
 from django.contrib import admin
@@ -52,12 +52,22 @@ class QuestForm(ReasonForm, forms.ModelForm[Quest]):
             *("id", "title", "pool", "programme", "members_only", "is_active"),
             *("strategy", "bid_factor", "horizon_seconds"),
         )
-        widgets = {"id": forms.TextInput(attrs={"class": "vTextField", "maxlength": ledger.LONGEST_OWNER})}
+        widgets = {
+            "id": forms.TextInput(attrs={"class": "vTextField", "maxlength": ledger.LONGEST_OWNER}),
+            "title": forms.TextInput(attrs={"class": "vLargeTextField"}),
+        }
         labels = {"horizon_seconds": "Horizon (seconds)"}
         help_texts = {
             "id": "Its lasting name. A task without an entity is charged to the envelope of type quest with this id.",
             "pool": "Where it bids. It moves only while it has no open bids.",
         }
+
+    def clean_id(self) -> str:
+        """Refuse a name that no wallet can have."""
+        named: str = self.cleaned_data["id"]
+        if len(named) > ledger.LONGEST_OWNER:
+            raise forms.ValidationError(f"An id has at most {ledger.LONGEST_OWNER} characters.", code="too_long")  # noqa: EM102, TRY003 - Django's way
+        return named
 
 
 class JoinForm(forms.Form):
@@ -70,7 +80,9 @@ class JoinForm(forms.Form):
     def __init__(self, *given: Any, **named: Any) -> None:
         """Let the person find the agent by the beginning of its name."""
         super().__init__(*given, **named)
-        self.fields["agent"].widget = AutocompleteSelect(Member._meta.get_field("agent"), admin.site)  # noqa: SLF001 - public
+        field = cast("forms.ModelChoiceField[Agent]", self.fields["agent"])
+        found_by = Member._meta.get_field("agent")  # noqa: SLF001 - public
+        field.widget = AutocompleteSelect(found_by, admin.site, choices=field.choices)
 
 
 def _column(state: str, label: str) -> Any:
@@ -119,7 +131,7 @@ class QuestAdmin(HouseAdmin[Quest]):
         }),
         (None, {"fields": ("reason",)}),
         ("How it stands", {
-            "fields": ("wallet", "backlog_told", "how", "members_told", "leads", "created_at"),
+            "fields": ("wallet", "backlog_told", "bids_now", "members_told", "leads", "created_at"),
         }),
     )  # fmt: skip
 
@@ -133,7 +145,7 @@ class QuestAdmin(HouseAdmin[Quest]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Quest | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Fix the id once given."""
-        return ("id", "wallet", "backlog_told", "how", "members_told", "leads", "created_at") if obj else ()
+        return ("id", "wallet", "backlog_told", "bids_now", "members_told", "leads", "created_at") if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Quest | None = None) -> bool:  # noqa: ARG002
         """Refuse: a quest is made inactive, its books stay."""
@@ -145,8 +157,8 @@ class QuestAdmin(HouseAdmin[Quest]):
     def how(self, quest: Quest) -> str:
         """Return by which strategy it bids how much of a task's value now."""
         if quest.strategy == Quest.Strategy.PACED:
-            return f"paced over {_lasting(quest.horizon_seconds)}: {percent(quest.pace)} of the value"
-        return f"source: {percent(quest.bid_factor)} of the value"
+            return f"paced: {percent(quest.pace)} of EV"
+        return f"source: {percent(quest.bid_factor)} of EV"
 
     @admin.display(description="available", ordering="account__available")
     def figure_available(self, quest: Quest) -> str:
@@ -164,6 +176,16 @@ class QuestAdmin(HouseAdmin[Quest]):
         return f"{quest.backlog[standing.STATES[0]].value_usd:,.2f}"
 
     # One quest
+
+    @admin.display(description="bids now")
+    def bids_now(self, quest: Quest) -> str:
+        """Return how much of a task's value it bids, and what bounds it, in a sentence."""
+        if not quest.is_active:
+            return "Nothing: it is inactive."
+        if quest.strategy == Quest.Strategy.PACED:
+            lasts = _lasting(quest.horizon_seconds)
+            return f"{percent(quest.pace)} of a task's value, its pace in this cycle; the wallet is to last {lasts}."
+        return f"{percent(quest.bid_factor)} of a task's value, no more than the wallet's share for each task."
 
     @admin.display(description="wallet (tokens)")
     def wallet(self, quest: Quest) -> SafeString:
@@ -183,7 +205,8 @@ class QuestAdmin(HouseAdmin[Quest]):
             return "No task yet. Its programme files them over the API, or a person imports them."
         rows = (
             (tasks_of(quest, state), f"{found[state].tasks:,}", state, f"{found[state].value_usd:,.2f}")
-            for state in standing.STATES
+            for state in (*standing.STATES, "cancelled")
+            if found[state].tasks
         )
         return format_html_join(" · ", '<a href="{}">{} {}</a> ({} USD)', rows)
 

@@ -76,8 +76,8 @@ class BidCycleAdmin(LargeTableAdmin[BidCycle]):
     hidden = ("reasons",)
     extra = ("why_not",)
     list_display = (
-        *("cycle_at", "pool", figure("tasks", "tasks that could bid"), figure("placed"), figure("kept")),
-        *(figure("withdrawn"), figure("placed_tokens", "tokens placed"), "why_not"),
+        *("cycle_at", "pool", figure("tasks", "could bid"), figure("placed"), figure("kept")),
+        *(figure("withdrawn"), figure("placed_tokens", "tokens"), "why_not"),
     )
     list_filter = ("pool", "cycle_at")
     list_select_related = ("pool",)
