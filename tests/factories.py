@@ -201,8 +201,15 @@ def sale(price: int = 100, *, into: Pool | None = None, owner: Account | None = 
 
 
 def runner(clear: Clear) -> Agent:
-    """Return the agent that runs an agent's own win."""
-    return Agent.objects.get(pk=clear.account.owner_id)
+    """Return the agent that has claimed a slot, or that runs its own win."""
+    return Agent.objects.get(pk=clear.runner_id or clear.account.owner_id)
+
+
+def started(clear: Clear, *, at: datetime = NOON, by: Agent | None = None) -> Clear:
+    """Start a slot as its runner at a moment; its envelope, if there is any, has room."""
+    got = settlement.start(clear.slot_id, runner=by or runner(clear), now=at)
+    assert isinstance(got, Clear), got
+    return got
 
 
 def run(clear: Clear, cost: int, impact: Decimal | None = None, *, at: datetime) -> Clear:

@@ -31,7 +31,7 @@ def sold(pool: Pool) -> Clear:
 
 @pytest.fixture
 def running(sold: Clear) -> Clear:
-    return settlement.start(sold.slot_id, runner=factories.runner(sold), now=after(10))
+    return factories.started(sold, at=after(10))
 
 
 def _runner(clear: Clear) -> Agent:
@@ -52,8 +52,8 @@ def _report(clear: Clear, tokens: str, event: str) -> None:
 
 
 def test_starting_takes_the_lease_and_starting_again_changes_nothing(sold: Clear) -> None:
-    first = settlement.start(sold.slot_id, runner=_runner(sold), now=after(10))
-    again = settlement.start(sold.slot_id, runner=_runner(sold), now=after(20))
+    first = factories.started(sold, at=after(10))
+    again = factories.started(sold, at=after(20))
     assert (first.slot_started_at, first.lease_until) == (after(10), after(910))
     assert (again.slot_started_at, again.lease_until) == (after(10), after(910))
 

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from auction import batches, clearing, cycle, order_book, pools, replay, settlement
 from auction.models import Bid, Clear, Round, Slot
-from config.models import Agent
 from tests import factories
 from tests.factories import NOON, after
 from tests.races.crew import race
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from auction.models import Pool
-    from economics.models import Account
 
 ROUNDS = 20
 
@@ -151,8 +149,8 @@ def test_a_pool_stopped_at_the_moment_of_its_round_sells_nothing_that_stays_sold
     def start(number: int) -> str:
         best = markets[number][1][2]
         for _ in range(50):  # as soon as it is sold
-            if slot_id := Slot.objects.filter(clear__bid=best.pk).values_list("pk", flat=True).first():
-                return settlement.start(slot_id, runner=_agent(best.account), now=after(1)).state
+            if sold := Clear.objects.filter(bid=best.pk).first():
+                return factories.started(sold, at=after(1)).state
         return "never sold"
 
     for (market, _bids), (_cleared, _stopped, started) in zip(
@@ -160,10 +158,6 @@ def test_a_pool_stopped_at_the_moment_of_its_round_sells_nothing_that_stays_sold
     ):
         states = set(Clear.objects.filter(pool=market).values_list("state", flat=True))
         assert states <= ({"withdrawn", "running"} if started.value == "running" else {"withdrawn"})
-
-
-def _agent(account: Account) -> Agent:
-    return Agent.objects.get(pk=account.owner_id)
 
 
 def test_a_slot_taken_back_at_the_moment_of_the_round_is_sold_and_withdrawn_or_never_sold() -> None:

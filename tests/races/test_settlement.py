@@ -30,7 +30,7 @@ def _running() -> list[Clear]:
     clears = []
     for number in range(1, ROUNDS + 1):
         clear = factories.sale(into=factories.pool(lease_seconds=60 * number))
-        clears.append(settlement.start(clear.slot_id, runner=factories.runner(clear), now=NOON))
+        clears.append(factories.started(clear))
     return clears
 
 
@@ -136,7 +136,7 @@ def test_a_slot_is_started_or_forfeited_and_never_both() -> None:
 
     def start(number: int) -> str:
         deadline = 60 * (number + 1)
-        return settlement.start(clears[number].slot_id, runner=runners[number], now=after(deadline - 0.1)).state
+        return factories.started(clears[number], by=runners[number], at=after(deadline - 0.1)).state
 
     def forfeit(number: int) -> int:
         return settlement.sweep(now=after(60 * (number + 1)))["forfeited"]
@@ -175,7 +175,7 @@ def test_a_slot_is_taken_back_or_started_and_never_both() -> None:
         return settlement.withdraw_slot(clears[number].slot_id, provider=provider, now=after(1)).state
 
     def start(number: int) -> str:
-        return settlement.start(clears[number].slot_id, runner=runners[number], now=after(1)).state
+        return factories.started(clears[number], by=runners[number], at=after(1)).state
 
     for clear, (withdrawn, started) in zip(clears, race(withdraw, start, rounds=ROUNDS), strict=True):
         clear.refresh_from_db()

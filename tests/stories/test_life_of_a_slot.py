@@ -58,7 +58,7 @@ def test_a_running_slot_without_a_heartbeat_lapses_and_is_paid(pool: Pool) -> No
     runner = factories.runner(clear)
 
     # Started at 12:00:10, the lease ends at 12:15:10; a heartbeat at 12:10:10 moves that to 12:25:10.
-    assert settlement.start(clear.slot_id, runner=runner, now=after(10)).lease_until == after(910)
+    assert factories.started(clear, at=after(10)).lease_until == after(910)
     assert settlement.heartbeat(clear.slot_id, runner=runner, now=after(610)).lease_until == after(1510)
     assert settlement.sweep(now=after(1509))["lapsed"] == 0
     assert settlement.sweep(now=after(1510))["lapsed"] == 1
