@@ -19,6 +19,7 @@ from economics.models import Account, Transfer
 from tests import cluster, factories
 from tests.laws import (
     crimes_in_history,
+    crimes_in_quests,
     crimes_in_reviews,
     crimes_in_stipends,
     crimes_in_the_books,
@@ -210,6 +211,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
     *crimes_in_history.CRIMES,
+    *crimes_in_quests.CRIMES,
     *crimes_in_reviews.CRIMES,
     *crimes_in_stipends.CRIMES,
     *crimes_in_the_books.CRIMES,
@@ -398,6 +400,7 @@ NO_CRIMES: Final = {
     "daily_issue_not_negative",  # an issue below 0 lacks its transfer, too
     "agent_id_kind_once",  # the id alone is the primary key; the pair is there to be referenced
     *crimes_in_history.NO_CRIMES,
+    *crimes_in_quests.NO_CRIMES,
     *crimes_in_reviews.NO_CRIMES,
     *crimes_in_the_books.NO_CRIMES,
     *crimes_in_the_senate.NO_CRIMES,
