@@ -48,7 +48,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
 NO_CRIMES: Final = {
     f"{name}_{what}_on_record"
     for name in (
-        *("budget_policy", "default_envelope", "model", "monetary_policy", "pool", "proposal"),
+        *("budget_policy", "default_envelope", "model", "monetary_policy", "pool", "proposal", "quest"),
         *("senate_policy", "worth_policy"),
     )
     for what in ("changes", "comes_and_goes")
