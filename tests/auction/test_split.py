@@ -46,6 +46,14 @@ def test_quests_get_by_the_value_of_their_tasks() -> None:
     assert _split(1_000) == {"a": 300, "b": 300, "c": 400}
 
 
+def test_the_example_of_the_framework_page() -> None:
+    made = {name: _quest(name, value) for name, value in (("A", 30), ("B", 30), ("C", "7.5"))}
+    pool = factories.pool()
+    wins.graded(made["B"].account, 30, 0, into=pool, number=5)
+    wins.graded(made["C"].account, 10, 5, into=pool, number=10)
+    assert _split(50_000) == {"A": 30_000, "B": 15_000, "C": 5_000}
+
+
 def test_an_allocation_says_what_it_follows_from() -> None:
     quest = _quest("a", 10, "0.5")
     _quest("b", "31.5")
