@@ -32,7 +32,8 @@ _OF_AN_OPERATOR: Final = frozenset(
     {
         *("config.view_user", "config.view_agentkey", "config.add_agent", "config.change_agent"),
         *("config.add_agentkey", "config.change_agentkey"),
-        *("auction.add_pool", "auction.change_pool"),
+        *("auction.add_pool", "auction.change_pool", "auction.add_quest", "auction.change_quest"),
+        "config.change_retentionpolicy",
         *("economics.add_pause", "economics.change_pause", "economics.change_alert"),
         *("economics.add_languagemodel", "economics.change_languagemodel", "economics.add_tier"),
         *("economics.change_tier", "economics.add_price", "economics.change_price"),

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from auction import quests
 from auction.admin import standing
+from auction.admin.backlog import badge
 from auction.admin.reasons import ReasonForm
 from auction.models import Member, Quest
 from config import site
@@ -109,10 +110,9 @@ class QuestAdmin(HouseAdmin[Quest]):
 
     form = QuestForm
     list_display = (
-        *("id", "title", "how", "figure_available", "figure_held"),
-        *(_column(standing.STATES[0], "open"), _column(standing.STATES[1], "blocked")),
-        *(_column(standing.STATES[2], "taken"), _column(standing.STATES[3], "done")),
-        *("figure_value", "is_active", "pool"),
+        *("id", "figure_available", "figure_held"),
+        *(_column(state, state) for state in standing.STATES),
+        *("figure_value", "how", "title", "pool"),
     )
     list_filter = ("is_active", "strategy", "members_only", "pool")
     list_select_related = ("account", "pool")
@@ -154,11 +154,13 @@ class QuestAdmin(HouseAdmin[Quest]):
     # Columns
 
     @admin.display(description="bids", ordering="strategy")
-    def how(self, quest: Quest) -> str:
-        """Return by which strategy it bids how much of a task's value now."""
+    def how(self, quest: Quest) -> str | SafeString:
+        """Return how much of a task's value it bids now, and whether that is its pace."""
+        if not quest.is_active:
+            return badge("inactive")
         if quest.strategy == Quest.Strategy.PACED:
-            return f"paced: {percent(quest.pace)} of EV"
-        return f"source: {percent(quest.bid_factor)} of EV"
+            return f"paced, {percent(quest.pace)}"
+        return percent(quest.bid_factor)
 
     @admin.display(description="available", ordering="account__available")
     def figure_available(self, quest: Quest) -> str:

@@ -10,9 +10,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from auction import audit, replay
+from auction.admin.backlog import badge
 from auction.models import AuditRun, Clear, Payout, Round
 from config.site import LargeTableAdmin, figure
 
@@ -73,14 +75,19 @@ class ClearAdmin(LargeTableAdmin[Clear]):
     """Slots sold or given, and what came of them."""
 
     list_display = (
-        *("id", "cleared_at", "account", "winning_task_id", "state", "is_given", "runner_id"),
+        *("id", "cleared_at", "account", "winning_task_id", "stands"),
         *(figure("clearing_price_tokens", "price"), figure("charge_tokens"), figure("premium_tokens")),
-        *(figure("actual_cost_tokens", "LLM tokens"), figure("actual_impact", "impact (USD)"), "pool"),
+        *(figure("actual_cost_tokens", "LLM tokens"), figure("actual_impact", "impact (USD)"), "runner_id", "pool"),
     )
     list_filter = ("state", "is_given", "pool", "cleared_at")
     list_select_related = ("pool", "account")
     search_fields = ("slot_id__exact", "winning_task_id__exact")
     search_help_text = "The id of a slot or a task, whole."
+
+    @admin.display(description="state", ordering="state")
+    def stands(self, clear: Clear) -> SafeString:
+        """Return what became of it, and whether it was given."""
+        return format_html("{}{}", badge(clear.state), " given" if clear.is_given else "")
 
 
 @admin.register(Payout)

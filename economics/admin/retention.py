@@ -1,6 +1,6 @@
 """How long rows are kept, in the admin: here, because a change is signed with the author of the books."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -13,6 +13,11 @@ _DAYS: Final = ("bids_days", "rounds_days", "refusals_days", "answers_days", "fe
 
 class RetentionForm(signed.SignedForm[RetentionPolicy]):
     """The days, each at least one."""
+
+    class Meta:
+        """The names of the rows."""
+
+        labels: ClassVar[dict[str, str]] = {name: name.removesuffix("_days").capitalize() for name in _DAYS}
 
     def clean(self) -> dict[str, Any]:
         """Refuse to forget what is not a day old."""

@@ -118,6 +118,7 @@ def test_a_quest_is_taken_out_of_service_and_keeps_its_pace(root: Client) -> Non
     root.post(page(Quest, "tau"), sent)
     quest.refresh_from_db()
     assert (quest.is_active, quest.pace) == (False, Decimal("0.25"))
+    assert column(root.get(page(Quest)), "how") == ["inactive"]
 
 
 def test_a_quest_with_open_bids_stays_in_its_pool_and_the_page_says_why(root: Client) -> None:
@@ -157,7 +158,7 @@ def test_the_list_tells_wallet_strategy_backlog_and_value(root: Client) -> None:
     figures = [f"figure_{name}" for name in ("open", "blocked", "taken", "done", "value")]
     assert [column(shown, name) for name in ("id", "how", "figure_available", *figures)] == [
         ["slow", "tau"],
-        ["paced: 25 % of EV", "source: 60 % of EV"],
+        ["paced, 25 %", "60 %"],
         ["0", f"{Account.objects.get(pk=quest.account_id).available:,}"],
         *(["0", "2"], ["0", "1"], ["0", "1"], ["0", "1"], ["0.00", "3.00"]),
     ]
@@ -289,7 +290,7 @@ def test_tasks_can_be_narrowed_to_owners(root: Client) -> None:
 def test_a_card_explains_the_value_by_its_parts(root: Client) -> None:
     factories.envelope("h1")
     quest = factories.quest("tau")
-    parts = {"value_if_works_usd": Decimal(10), "chance": Decimal("0.4"), "cost_usd": Decimal("0.5")}
+    parts: dict[str, Any] = {"value_if_works_usd": Decimal(10), "chance": Decimal("0.4"), "cost_usd": Decimal("0.5")}
     task = factories.quest_task(quest, name="t", entity=("hypothesis", "h1"), **parts)
     assert "until it is scored anew" in root.get(page(Task, "t")).content.decode()
     valuation.score_all(now=NOON)

@@ -18,9 +18,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from auction import audit, pools
-from auction.models import AuditRun, Pool
-from config.models import AgentKey, User
+from auction import audit, fallback, pools
+from auction.models import AuditRun, Pool, Quest
+from config.models import AgentKey, FeedEntry, RetentionPolicy, User
 from economics import reviews, safety
 from economics.models import (
     Account,
@@ -78,6 +78,15 @@ In the admin
   withdraw a price              login   no     no        no     no       yes       yes   -
   change a pool                 login   no     no        no     no       yes       yes   -
   stop a pool                   login   no     no        no     no       yes       yes   -
+  begin fallback                login   no     no        no     no       yes       yes   -
+  end fallback                  login   no     no        no     no       yes       yes   -
+  open a quest                  login   no     no        no     no       yes       yes   -
+  change a quest                login   no     no        no     no       yes       yes   -
+  let an agent join a quest     login   no     no        no     no       yes       yes   -
+  read quests                   login   no     yes       yes    yes      yes       yes   -
+  read a backlog                login   no     yes       yes    yes      yes       yes   -
+  read the feed                 login   no     yes       yes    yes      yes       yes   -
+  change how long rows are kept login   no     no        no     no       yes       yes   -
   run the audit                 login   no     no        no     no       yes       yes   -
   issue a key                   login   no     no        no     no       yes       yes   -
   open a wallet                 login   no     no        no     no       yes       yes   -
@@ -270,11 +279,21 @@ def _stands(proposal: Proposal) -> dict[str, Any]:
     return measures.base(proposal, at=timezone.now())
 
 
+def _mode(mode: str) -> Callable[[Any], bool]:
+    return lambda row: Pool.objects.filter(pk=row.pk, mode=mode).exists()
+
+
+def _in_fallback() -> Pool:
+    fallback.begin(pools.DEFAULT, why="by hand", now=timezone.now())
+    return pools.get(pools.DEFAULT)
+
+
 SENATE: Final = callers.SENATE
 REVIEWS: Final = f"{callers.BOOKS}/reviews"
 VOTE: Final = {"choice": "approve", "reason": "good"}
 WHY: Final = {"reason": "as agreed"}
 DRAFT: Final = {"measure": "freeze", "entity_type": "hypothesis", "entity_id": "h"}
+_QUEST: Final = {"id": "tau", "strategy": "source", "bid_factor": "0.6", "horizon_seconds": 86_400, "is_active": "on"}
 _KEY: Final = {"name": "0123456789ab", "scopes": ["bids:write"], "days": 7, "label": ""}
 DEEDS: Final[dict[str, Deed]] = {
     "admin: read proposals": Deed(_ask, _get()),
@@ -333,6 +352,31 @@ DEEDS: Final[dict[str, Deed]] = {
         lambda: pools.get(pools.DEFAULT),
         _press("stop"),
         lambda row: Pool.objects.filter(pk=row.pk, mode="stopped").exists(),
+    ),
+    "admin: begin fallback": Deed(lambda: pools.get(pools.DEFAULT), _press("begin_fallback", **WHY), _mode("fallback")),
+    "admin: end fallback": Deed(_in_fallback, _press("end_fallback", **WHY), _mode("auction")),
+    "admin: open a quest": Deed(
+        lambda: pools.get(pools.DEFAULT),
+        lambda client, pool: client.post(page(Quest, kind="add"), {**_QUEST, "pool": pool.pk}),
+        lambda _given: Quest.objects.filter(pk="tau").exists(),
+    ),
+    "admin: change a quest": Deed(
+        lambda: factories.quest("tau"),
+        _fill("", "adminform", bid_factor="0.7", **WHY),
+        lambda row: Quest.objects.filter(pk=row.pk, bid_factor="0.7").exists(),
+    ),
+    "admin: let an agent join a quest": Deed(
+        lambda: (factories.agent("bot"), factories.quest("tau"))[1],
+        _press("join", agent="bot"),
+        lambda row: row.members.exists(),
+    ),
+    "admin: read quests": Deed(lambda: factories.quest("tau"), _get()),
+    "admin: read a backlog": Deed(lambda: factories.quest_task(factories.quest("tau")), _get("one")),
+    "admin: read the feed": Deed(FeedEntry, _get()),
+    "admin: change how long rows are kept": Deed(
+        RetentionPolicy.objects.get,
+        _fill("", "adminform", bids_days=30, **WHY),
+        lambda _given: RetentionPolicy.objects.filter(bids_days=30).exists(),
     ),
     "admin: run the audit": Deed(
         lambda: None,
