@@ -23,7 +23,10 @@ from config import change_words, history, history_page, keys
 from config.models import Agent, AgentKey, Change, FeedEntry, IdempotentRequest, User
 from config.site import CONFIRMED, HouseAdmin, LargeTableAdmin, ReadOnlyAdmin
 
-_TOLD: Final = ("round_cleared", "won", "lost", "expired", "forfeited", "refused", "decided")
+_TOLD: Final = (
+    *("round_cleared", "won", "lost", "expired"),
+    *("forfeited", "lapsed", "withdrawn", "blocked", "refused", "decided"),
+)
 
 
 class UserCreationForm(AdminUserCreationForm[User]):
@@ -291,6 +294,14 @@ class FeedEntryAdmin(LargeTableAdmin[FeedEntry]):
     list_filter = (FeedKindFilter, "at")
     search_fields = ("owner_id__exact",)
     search_help_text = "The agent or quest it is for, whole."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[FeedEntry], search_term: str
+    ) -> tuple[QuerySet[FeedEntry], bool]:
+        """Find what is for an agent or a quest by the index of owners."""
+        if not (words := search_term.strip()):
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(owner_type__in=["agent", "quest"], owner_id=words), False
 
     @admin.display(description="for")
     def whose(self, entry: FeedEntry) -> str:

@@ -179,6 +179,7 @@ class FeedEntry(models.Model):
         """
 
         db_table = "config_feed"
+        verbose_name_plural = "feed entries"
         constraints = (
             models.CheckConstraint(name="feed_entry_of_a_kind", condition=~Q(kind="")),
             models.CheckConstraint(
