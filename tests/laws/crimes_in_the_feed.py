@@ -51,6 +51,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("feed_entry_last_stays", f"{_PLACED}; DELETE FROM config_feed WHERE position = 1000000"),
     ("feed_entry_last_stays", f"{_told(position='999999')}; {_PLACED}; DELETE FROM config_feed WHERE position > 0"),
     ("feed_entry_never_truncated", "TRUNCATE config_feed"),
+    ("config_retention_id_check", "INSERT INTO config_retention (id) VALUES (-1)"),
     ("retention_single", "INSERT INTO config_retention (id) VALUES (2)"),
     *(
         (f"config_retention_{what}_days_check", f"UPDATE config_retention SET {what}_days = -1")
