@@ -67,6 +67,10 @@ class QuestAllocation(models.Model):
                     tokens__gte=0, paid_tokens__gte=0, paid_tokens__lte=F("tokens"), share__gte=0, share__lte=1
                 ),
             ),
+            models.CheckConstraint(
+                name="allocation_figures_are_numbers",  # NaN is above every number
+                condition=Q(value_usd__gte=0, value_usd__lt=10**22, reliability__gt=0, reliability__lte=1),
+            ),
         )
         indexes = (models.Index(name="allocation_by_day", fields=["-day"]),)
         triggers = laws.append_only("allocation")

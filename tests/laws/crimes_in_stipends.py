@@ -44,6 +44,16 @@ CRIMES: Final[list[tuple[str, str]]] = [
             {"share": "'NaN'"},
         )
     ),
+    *(
+        ("allocation_figures_are_numbers", _new(_ALLOCATIONS, **columns))
+        for columns in (
+            {"value_usd": "-1"},
+            {"value_usd": "'NaN'"},
+            {"reliability": "0"},
+            {"reliability": "1.1"},
+            {"reliability": "'NaN'"},
+        )
+    ),
     ("allocation_once_per_day", "; ".join([_new(_ALLOCATIONS), _new(_ALLOCATIONS).rsplit("; ", 1)[1]])),
     ("allocation_never_changes", _new(_ALLOCATIONS) + f"; UPDATE {_ALLOCATIONS} SET tokens = 11"),
     ("allocation_never_vanishes", _new(_ALLOCATIONS) + f"; DELETE FROM {_ALLOCATIONS}"),
