@@ -18,6 +18,7 @@ from auction.models import Pool
 from economics.models import Account, Transfer
 from tests import cluster, factories
 from tests.laws import (
+    crimes_in_fallback,
     crimes_in_history,
     crimes_in_quests,
     crimes_in_reviews,
@@ -211,6 +212,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
     ("daily_issue_never_changes", _set("economics_dailyissue", "issue", "amount = 1")),
     ("daily_issue_never_vanishes", "DELETE FROM economics_dailyissue"),
     ("daily_issue_never_truncated", "TRUNCATE economics_dailyissue"),
+    *crimes_in_fallback.CRIMES,
     *crimes_in_history.CRIMES,
     *crimes_in_quests.CRIMES,
     *crimes_in_reviews.CRIMES,
@@ -376,8 +378,6 @@ CRIMES: Final[list[tuple[str, str]]] = [
             "reward_due_tokens = 1000",
             "reward_paid_tokens = 1",
             "payout_id = NULL, reward_paid_tokens = NULL",
-            "runner_id = 'provider', runner_kind = 'provider'",
-            "runner_account_id = {treasury}",
         )
     ),
     ("clear_states_only_forwards", _set(_CLEAR, "finished", "state = 'running'")),
