@@ -241,7 +241,7 @@ def _filed(quest: Quest, one: GivenTask, by: Agent | None, now: datetime) -> Tas
         quest=quest,
         wallet_id=quest.account_id,
         filed_by=by,
-        filed_by_kind=by and by.kind,
+        filed_by_kind=by.kind if by else None,
         expected_value_usd=one.expected_value_usd or Decimal(0),
         state=one.state,
         created_at=now,

@@ -80,9 +80,10 @@ class QuestInFull(QuestShown):
     members = serializers.SerializerMethodField()
     tasks = serializers.SerializerMethodField()
 
-    class Meta(QuestShown.Meta):
+    class Meta:
         """What is shown."""
 
+        model = Quest
         fields = (*QuestShown.Meta.fields, "members", "tasks")
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))

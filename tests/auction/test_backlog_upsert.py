@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from auction import backlog, clearing, errors, pools
@@ -70,7 +70,7 @@ def test_tasks_are_filed_for_the_quests_wallet_with_all_their_parts(quest: Quest
     task = Task.objects.get(pk="t1")
     assert {name: getattr(task, name) for name in FULL} == FULL
     assert (task.quest, task.wallet_id, task.filed_by, task.state) == (quest, quest.account_id, by, "open")
-    assert (task.created_at, task.expected_value_usd, task.scored_at) == (NOON, 0, None)
+    assert (task.created_at, task.expected_value_usd, task.scored_at) == (NOON, Decimal(0), None)
 
 
 def test_the_same_again_changes_nothing(quest: Quest) -> None:
@@ -92,7 +92,7 @@ def test_what_differs_is_changed_and_what_is_left_out_is_none(quest: Quest) -> N
     _upsert(quest, _given("a", **FULL))
     assert _upsert(quest, _given("a", title="Read", expected_value_usd=Decimal(7))) == ["changed"]
     task = Task.objects.get(pk="a")
-    assert (task.title, task.expected_value_usd, task.entity_type, task.model) == ("Read", 7, "", "")
+    assert (task.title, task.expected_value_usd, task.entity_type, task.model) == ("Read", Decimal(7), "", "")
     assert (task.value_if_works_usd, task.chance, task.cost_usd, task.expected_cost_tokens) == (None,) * 4
 
 
@@ -149,10 +149,16 @@ def test_another_owners_task_is_refused_and_stays_as_it_is(quest: Quest) -> None
     other = factories.quest_task(factories.quest(), 5, name="theirs")
     assert _upsert(quest, _given("theirs", title="mine"), _given("theirs-2")) == ["task_id_taken/task_id", "created"]
     other.refresh_from_db()
-    assert (other.title, other.expected_value_usd) == ("", 5)
+    assert (other.title, other.expected_value_usd) == ("", Decimal(5))
     (result,) = backlog.upsert_tasks(quest, [_given("theirs", state="cancelled")], now=NOON)
     assert result.state == ""  # what state it is in is theirs to know
     assert _upsert(quest, _given("mine", "theirs")) == ["unknown_need/needs/0"]
+
+
+def test_the_database_lets_no_task_need_another_owners(quest: Quest) -> None:
+    mine, theirs = factories.quest_task(quest), factories.quest_task(factories.quest())
+    with pytest.raises(IntegrityError, match="need_within_one_backlog"), transaction.atomic():
+        Need.objects.create(task=mine, needs=theirs)
 
 
 def test_a_task_named_twice_is_taken_once(quest: Quest) -> None:
@@ -224,7 +230,7 @@ def test_who_needs_what_was_refused_and_is_not_there_is_refused_with_it(quest: Q
 
 @pytest.mark.parametrize("state", ["done", "cancelled"])
 def test_closing_a_task_withdraws_its_bid_and_changes_nothing_else(state: str, quest: Quest) -> None:
-    _upsert(quest, _given("a", **FULL), _given("b", "a"))
+    _upsert(quest, _given("a", title="Read ten papers"), _given("b"))
     bid = factories.bid(factories.wallet(quest="tau"), 60, quest.pool, work=Task.objects.get(pk="a"))
     other = factories.bid(factories.wallet(quest="tau"), 40, quest.pool, work=Task.objects.get(pk="b"))
     for status in ("changed", "unchanged"):

@@ -63,7 +63,7 @@ def test_a_file_is_filed_in_any_order_and_again_changes_nothing(tmp_path: Path) 
     )
     task = Task.objects.get(pk="c")
     assert (task.title, task.entity_type, task.entity_id) == ("Write it up", "hypothesis", "h1")
-    assert (task.value_if_works_usd, task.chance, task.cost_usd) == (40, Decimal("0.5"), 2)
+    assert (task.value_if_works_usd, task.chance, task.cost_usd) == (Decimal(40), Decimal("0.5"), Decimal(2))
     assert (Task.objects.get(pk="a").expected_cost_tokens, Task.objects.get(pk="z").state) == (5_000, "done")
     assert _needs() == {("c", "a"), ("c", "b"), ("b", "a")}
     assert _import(file) == (
@@ -86,7 +86,7 @@ def test_a_dry_run_tells_all_and_files_nothing(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_row_is_told_with_its_line(tmp_path: Path) -> None:
     factories.quest_task(factories.quest(), name="theirs")
     rejects = tmp_path / "rejects.ndjson"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"task_id": "a"},
         {"task_id": "b", "needs": ["nothing"]},
         {"task_id": "c", "needs": ["d"]},
@@ -97,19 +97,15 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line(tmp_path: Path) -> None:
         {"task_id": "f", "needs": ["a"]},
     ]
     said = _import(_lines(tmp_path, *rows), "--rejects", str(rejects))
-    assert (
-        said
-        == (
-            "Tasks read 8: recorded 2, duplicates 0, conflicts 1, refused 5.\nOf those recorded: 2 created.\n"
-            "Row 3: needs_circle /needs/0: It would wait for itself: c needs d needs c.\n"
-            "Row 4: needs_circle /needs/0: It would wait for itself: d needs c needs d.\n"
-            "Row 6: negative /expected_value_usd: A number of 0 or more is expected.\n"
-            "Row 7: task_repeated_in_batch /task_id: The batch names this task twice.\n"
-            "Row 2: unknown_need /needs/0: There is no task nothing in this backlog.\n"
-            "Row 5: task_id_taken /task_id: Another task has this id.\n"
-            "6 of 8 tasks are not recorded."
-        )
-       
+    assert said == (
+        "Tasks read 8: recorded 2, duplicates 0, conflicts 1, refused 5.\nOf those recorded: 2 created.\n"
+        "Row 3: needs_circle /needs/0: It would wait for itself: c needs d needs c.\n"
+        "Row 4: needs_circle /needs/0: It would wait for itself: d needs c needs d.\n"
+        "Row 6: negative /expected_value_usd: A number of 0 or more is expected.\n"
+        "Row 7: task_repeated_in_batch /task_id: The batch names this task twice.\n"
+        "Row 2: unknown_need /needs/0: There is no task nothing in this backlog.\n"
+        "Row 5: task_id_taken /task_id: Another task has this id.\n"
+        "6 of 8 tasks are not recorded."
     )
     assert set(Task.objects.filter(quest="tau").values_list("pk", flat=True)) == {"a", "f"}
     assert [json.loads(line)["line"] for line in rejects.read_text().splitlines()] == [3, 4, 6, 7, 2, 5]
