@@ -382,7 +382,14 @@ _SPENDING: Final[list[tuple[str, str]]] = [
             *((c, "1") for c in ("amount", "usd", "input_tokens", "output_tokens")),
             ("price_id", "99999"),
             ("reserved_at", "now()"),
-            ("expires_at", "now() + interval '9 days'"),
+        )
+    ),
+    *(
+        ("reservation_is_only_prolonged_and_while_open", _set(_HOLD, row, change))
+        for row, change in (
+            ("open", "expires_at = expires_at - interval '1 second'"),
+            ("open", "state = 'expired', closed_at = now(), expires_at = expires_at + interval '1 day'"),
+            *((ended, "expires_at = expires_at + interval '1 day'") for ended in ("settled", "released", "expired")),
         )
     ),
     *(
