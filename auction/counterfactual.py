@@ -137,12 +137,12 @@ class _Again:
     def through(self, stored: Round) -> bool:
         """Do one round again; return whether its rebuilt book gives what was stored under the rule it had."""
         came, left = self._given.before(stored)
-        for bid in left:
+        for bid in came:
+            self._stand(bid)
+        for bid in left:  # after all that came: some did both between two rounds
             self._drop(bid)
         while self._carried and self._carried[0][0] <= stored.at:
             self._drop(heapq.heappop(self._carried)[-1])
-        for bid in came:
-            self._stand(bid)
         as_it_was = self._given.book.clear(stored.asks, stored.rule)
         won = self._clear(self._book, stored.asks, self.shares)
         for bid, charge in won:

@@ -87,10 +87,13 @@ class Databases:
     Nothing in it moves by itself: no autovacuum changes a plan between two runs that are to be alike.
     """
 
-    def __init__(self, server: str) -> None:
-        """Take the address of a scratch server; nothing is made before the first database is asked for."""
+    def __init__(self, server: str, *, template: str = "") -> None:
+        """Take the address of a scratch server, and the migrated database in it that is to be copied.
+
+        Without one it is made when the first database is asked for, which takes a while.
+        """
         self._server = server
-        self._has_template = False
+        self._template = template
 
     @classmethod
     @contextlib.contextmanager
@@ -105,21 +108,21 @@ class Databases:
     @contextlib.contextmanager
     def fresh(self) -> Iterator[None]:
         """Give an empty, migrated database: this process's default connection leads there until it is dropped."""
-        if not self._has_template:
-            self._migrate()
+        template = self._template or self._migrated()
         name = f"run_{os.getpid()}_{next(_numbers)}"
-        self._do("CREATE DATABASE {} TEMPLATE {}", name, _TEMPLATE)
+        self._do("CREATE DATABASE {} TEMPLATE {}", name, template)
         try:
             with connected_to(self._address(name)):
                 yield
         finally:
             self._do("DROP DATABASE {} WITH (FORCE)", name)
 
-    def _migrate(self) -> None:
+    def _migrated(self) -> str:
         self._do("CREATE DATABASE {}", _TEMPLATE)
         with connected_to(self._address(_TEMPLATE)):
             call_command("migrate", verbosity=0, interactive=False)
-        self._has_template = True
+        self._template = _TEMPLATE
+        return self._template
 
     def _do(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._address("postgres"), autocommit=True) as session:
