@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from django.contrib import admin
 from django.http import HttpRequest
 
-from config.models import RetentionPolicy
+from config.models import MOST_DAYS, RetentionPolicy
 from economics.admin import signed
 
 _DAYS: Final = ("bids_days", "rounds_days", "refusals_days", "answers_days", "feed_days")
@@ -20,11 +20,11 @@ class RetentionForm(signed.SignedForm[RetentionPolicy]):
         labels: ClassVar[dict[str, str]] = {name: name.removesuffix("_days").capitalize() for name in _DAYS}
 
     def clean(self) -> dict[str, Any]:
-        """Refuse to forget what is not a day old."""
+        """Refuse to forget what is not a day old, and days that no calendar has."""
         chosen = super().clean() or self.cleaned_data
         for name in _DAYS:
-            if chosen.get(name, 1) < 1:
-                self.add_error(name, "Nothing goes before a day is over.")
+            if not 1 <= chosen.get(name, 1) <= MOST_DAYS:
+                self.add_error(name, f"Nothing goes before a day is over, or stays longer than {MOST_DAYS:,}.")
         return chosen
 
 
