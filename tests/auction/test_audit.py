@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from auction import audit, backlog, batches, clearing, order_book, payouts, pools, settlement
-from auction.models import AuditRun, Bid, Clear
+from auction.models import AuditRun, Bid, Clear, Slot, Task
 from economics import ledger, mint
 from tests import factories
 from tests.factories import NOON, after
@@ -294,6 +294,78 @@ def test_a_lost_paid_clear_is_found() -> None:
         f"clears of won bid {clear.bid_id}: stored 0, rebuilt 1",
         f"clears of sold slot {clear.slot_id}: stored 0, rebuilt 1",
         f"state of task {clear.winning_task_id}: stored done, rebuilt open",
+    ]
+
+
+def _run() -> Clear:
+    """Return a slot that runs under a reservation."""
+    factories.model()
+    own = factories.envelope("h1")
+    work = factories.task(factories.wallet(100), entity_type="hypothesis", entity_id="h1")
+    Task.objects.filter(pk=work.pk).update(expected_cost_tokens=300, model="deep-1")
+    market = factories.pool()
+    factories.slot(market)
+    bid = factories.bid(work.wallet, 10, market, work=work)
+    clearing.clear_round(NOON, market.name)
+    clear = factories.started(Clear.objects.get(bid=bid.pk))
+    assert (_found(), factories.figures(own).held) == ([], 300)
+    return clear
+
+
+def test_a_reservation_that_outlives_its_run_is_found() -> None:
+    clear = _run()
+    settlement.finish(clear.slot_id, actual_cost_tokens=0, now=after(1))
+    reservation = clear.reservation_id or 0
+    _break("UPDATE economics_reservations SET state = 'open', closed_at = NULL WHERE id = %s", reservation)
+    assert f"open reservation of clear {clear.pk}: stored {reservation}, rebuilt None" in _found()
+
+
+def test_a_reservation_of_another_slot_is_found() -> None:
+    clear = _run()
+    _break("UPDATE economics_reservations SET slot_id = 'another' WHERE id = %s", clear.reservation_id or 0)
+    assert _found() == [f"slot of the reservation of clear {clear.pk}: stored another, rebuilt {clear.slot_id}"]
+
+
+def _gift() -> Clear:
+    """Return a slot given to a quest's task, as fallback writes it, claimed by a worker."""
+    quest, worker, market = factories.quest("q1", 100), factories.agent(), factories.pool()
+    work, slot = factories.quest_task(quest, 5), factories.slot(market)
+    Slot.objects.filter(pk=slot.pk).update(state="given", closed_at=NOON)
+    Task.objects.filter(pk=work.pk).update(state="taken")
+    clear = Clear.objects.create(
+        slot=slot, pool=market, account=quest.account, winning_task=work, is_given=True,
+        **dict.fromkeys(("clearing_price_tokens", "charge_tokens", "max_price_tokens"), 0),
+        cleared_at=NOON, start_by=after(300), claimed_at=NOON, claim_until=after(60),
+        runner=worker, runner_kind=worker.kind,
+    )
+    assert _found() == []
+    return clear
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "found"),
+    [
+        ("auction_slots", "state = 'sold'", "state of the slot of gift {0}: stored sold, rebuilt given"),
+        ("auction_tasks", "state = 'open'", "state of task {2}: stored open, rebuilt taken"),
+        ("compute_auction_clears", "clearing_price_tokens = 7", "price of gift {0}: stored 7, rebuilt 0"),
+    ],
+)
+def test_a_gift_that_was_tampered_with_is_found(table: str, change: str, found: str) -> None:
+    clear = _gift()
+    key = {"auction_slots": clear.slot_id, "auction_tasks": clear.winning_task_id}.get(table, clear.pk)
+    if table == "compute_auction_clears":
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT clear_sold_by_a_round_or_given")
+    _break(f"UPDATE {table} SET {change} WHERE id = %s", key)
+    assert _found() == [found.format(clear.pk, clear.slot_id, clear.winning_task_id)]
+
+
+def test_a_lost_gift_is_found() -> None:
+    clear = _gift()
+    _break("DELETE FROM compute_auction_clears WHERE id = %s", clear.pk)
+    assert _found() == [
+        f"clears of given slot {clear.slot_id}: stored 0, rebuilt 1",
+        f"state of task {clear.winning_task_id}: stored taken, rebuilt open",
     ]
 
 

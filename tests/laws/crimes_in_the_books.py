@@ -405,7 +405,7 @@ _SPENDING: Final[list[tuple[str, str]]] = [
         )
     ),
     ("reservation_never_vanishes", "DELETE FROM economics_reservations WHERE id = {open}"),
-    ("reservation_never_truncated", "TRUNCATE economics_reservations"),
+    ("reservation_never_truncated", "TRUNCATE economics_reservations CASCADE"),
     # Refusals and alerts
     ("refusal_once_a_minute", _twice("economics_refusals")),
     ("economics_refusals_times_check", _new("economics_refusals", times="-1")),
