@@ -88,7 +88,7 @@ class Fallback(models.Model):
 
         FAILURES = "failures", "rounds failed again and again"
         STALE = "stale", "no round was completed for too long"
-        HAND = "by hand"
+        HAND = "by hand", "by hand"
 
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="fallbacks")
     why = models.CharField(max_length=16, choices=Why)
