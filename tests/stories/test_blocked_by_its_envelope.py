@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from auction import clearing, errors, settlement
+from auction import clearing, errors, next_task, settlement
 from auction.models import Bid, Clear, Slot, Task
 from economics import envelopes
 from economics.errors import AdmissionRefusedError
@@ -31,7 +31,7 @@ def test_a_win_is_blocked_its_slot_sold_again_and_the_work_done_when_there_is_ro
     first = factories.bid(quest.account, 50, market, work=work)
     clearing.clear_round(NOON, market.name)
     clear = Clear.objects.get(bid=first.pk)
-    _claim(clear, worker)
+    assert next_task.next_task(worker, now=after(1), pool=market.name).clear == clear
 
     # 12:00:10: somebody else uses 500 tokens for the same hypothesis. The 600 do not fit in any more.
     factories.record(hypothesis, 500, at=after(10))
@@ -65,7 +65,7 @@ def test_a_win_is_blocked_its_slot_sold_again_and_the_work_done_when_there_is_ro
     second = factories.bid(quest.account, 50, market, work=work, at=after(120))
     clearing.clear_round(after(121), market.name)
     win = Clear.objects.get(bid=second.pk)
-    _claim(win, worker)
+    assert next_task.next_task(worker, now=after(125), pool=market.name).clear == win
     factories.started(win, by=worker, at=after(130))
     assert factories.figures(hypothesis, at=after(130)) == (2000, 500, 600, 900)
     settlement.settle(win.slot_id, 550, now=after(500), runner=worker)
@@ -75,9 +75,3 @@ def test_a_win_is_blocked_its_slot_sold_again_and_the_work_done_when_there_is_ro
     # In all the quest has paid for one slot.
     assert list(Transfer.objects.filter(debit_account=quest.account).values_list("amount", flat=True)) == [PRICE]
     assert sorted(Bid.objects.filter(task=work).values_list("status", flat=True)) == ["won", "won"]
-
-
-def _claim(clear: Clear, worker: factories.Agent) -> None:
-    """Let a worker claim a quest's win, as it does when it asks for its next task."""
-    claim = {"claimed_at": clear.cleared_at, "claim_until": clear.cleared_at + timedelta(seconds=60)}
-    Clear.objects.filter(pk=clear.pk).update(runner=worker, runner_kind=worker.kind, **claim)
