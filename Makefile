@@ -4,7 +4,7 @@ VENV := .venv/bin/python
 PIP := $(VENV) -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help up test crashes demo bench bench-full lint format lock smoke
+.PHONY: help up test crashes demo simulate bench bench-full lint format lock smoke
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +22,9 @@ crashes: .venv/dev.stamp ## strike deeds down before and after each of their sta
 
 demo: .venv/dev.stamp ## watch a market of agents trade for a minute: ARGS="--data FILE" for calls of your own
 	@exec $(VENV) manage.py demo $(ARGS)
+
+simulate: .venv/runtime.stamp ## compare the market with fair share and FIFO (half an hour): ARGS="--seeds 1 --load 1.5" for less
+	@exec $(VENV) manage.py simulate --preset source,scaled $(ARGS)
 
 bench: .venv/dev.stamp ## measure against plain SQL, at reduced size (under 8 minutes)
 	@exec $(VENV) -m tests.benchmarks $(ARGS)

@@ -1,6 +1,7 @@
 """Settings a simulated market runs with, by name: the source's own, and better ones."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -26,4 +27,9 @@ PACED: Final = Preset(
     "quests bid their tasks' value, scaled so that the wallet lasts a day",
     quest={"strategy": "paced"},
 )
-BY_NAME: Final = {preset.name: preset for preset in (SOURCE, PACED)}
+SCALED: Final = Preset(
+    "scaled",
+    "as the source, but a hundredth of the value: below the wallet's share per task, so that bids tell values apart",
+    quest={"bid_factor": Decimal("0.01")},
+)
+BY_NAME: Final = {preset.name: preset for preset in (SOURCE, PACED, SCALED)}

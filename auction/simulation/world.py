@@ -33,10 +33,10 @@ class Size(NamedTuple):
     """How large a world is; `load` is tasks per slot."""
 
     load: float = 1.5
-    rounds: int = 96
+    rounds: int = 48
     quests: int = 40
     slots: int = 8
-    median_usd: Decimal = Decimal("0.05")
+    median_usd: Decimal = Decimal("0.5")
     day: int = 12
     """Rounds in a day, so that issue, stipends and pacing are seen to work."""
     skew: float = 0.75

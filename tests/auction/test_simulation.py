@@ -192,7 +192,7 @@ def test_the_command_writes_what_it_is_asked_for(tmp_path: Path) -> None:
 def test_the_command_says_what_it_would_run() -> None:
     out = StringIO()
     call_command("simulate", "--dry-run", "--policies=uniform,fair", "--seeds=3", "--preset=source,paced", stdout=out)
-    assert out.getvalue() == "27 runs of 96 rounds: uniform source, uniform paced, fair\n"
+    assert out.getvalue() == "27 runs of 48 rounds: uniform source, uniform paced, fair\n"
 
 
 @pytest.mark.parametrize("wrong", ["--policies=best", "--load=-1", "--seeds=0", "--plot=x.png", "--value=0"])
