@@ -56,14 +56,13 @@ def count(rows: Outdated) -> int:
 def forget(rows: Outdated) -> int:
     """Delete them, 10,000 in a transaction; return how many. A row that somebody holds is left to the next time."""
     sql = _FORGET.format(table=rows.table, where=rows.where)
-    last, total = 0, 0
-    while True:
+    last, total, gone = 0, 0, _AT_ONCE
+    while gone == _AT_ONCE:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql, {**rows.terms, "last": last, "most": _AT_ONCE})
             gone, last = cursor.fetchone()
         total += gone
-        if gone < _AT_ONCE:
-            return total
+    return total
 
 
 def swept(*, now: datetime) -> None:

@@ -34,8 +34,6 @@ class EventsQuery(serializers.Serializer[object]):
 class EventShown(serializers.ModelSerializer[FeedEntry]):
     """One thing that happened; what `data` holds follows from its kind. Without an owner it is public."""
 
-    data = serializers.JSONField(binary=False)
-
     class Meta:
         """What is shown."""
 
@@ -43,7 +41,7 @@ class EventShown(serializers.ModelSerializer[FeedEntry]):
         fields = ("position", "kind", "at", "owner_type", "owner_id", "pool", "data")
 
 
-class EventsShown(serializers.Serializer[object]):
+class EventsShown(serializers.Serializer[Any]):
     """Entries in their order, from where to go on, and when."""
 
     results = EventShown(many=True)
@@ -76,7 +74,7 @@ class Events(views.Reviewed):
             "after": page.after,
             "next_poll_after": feed.next_poll(page, timezone.now()),
         }
-        return Response(fields.shown(EventsShown, shown))
+        return Response(EventsShown(shown).data)
 
     def _owners(self) -> list[tuple[str, str]] | None:
         """Return whose entries the caller may read beside those that are public; None: everybody's."""

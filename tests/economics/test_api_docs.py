@@ -79,7 +79,7 @@ def test_the_page_tells_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         names |= pages.run(first) or {}
     names["API"] = ""
     commands = _commands("docs/api.md")
-    assert len(commands) == 14
+    assert len(commands) == 15
     for command in commands:
         answer = _run(command.words, names)
         got = json.loads(answer.content)
