@@ -14,9 +14,9 @@ from economics import ledger
 A_ROUND: Final = "a round"
 
 # Whose turn it is: by how many slots, of those given today and the next one, an owner is behind its share. Owners who
-# came after the day's split was made have no share in it, and get what the others leave. Each owner's best task is
-# looked up in the order of turns, and no further than the first that has one: what is cheap to know decides the order
-# of tasks before their envelopes are asked. A task that bids in another pool waits for that pool.
+# came after the day's split was made have no share in it, and get what the others leave. An owner's tasks are looked
+# at when it is its turn, and no further than the first owner that has one to give; its envelopes are asked all at
+# once. A task that bids in another pool waits for that pool.
 _NEXT: Final = f"""
 WITH owner AS (
     SELECT q.account_id, q.id AS quest_id, 'quest' AS owner_type, q.id AS owner_id
@@ -33,20 +33,30 @@ WITH owner AS (
 )
 SELECT best.id
   FROM turn CROSS JOIN LATERAL (
-    SELECT t.id FROM (
-        (SELECT * FROM auction_tasks WHERE quest_id = turn.quest_id AND state = 'open'
-          ORDER BY expected_value_usd DESC, id)
-        UNION ALL
-        (SELECT * FROM auction_tasks WHERE turn.quest_id IS NULL AND wallet_id = turn.account_id AND quest_id IS NULL
-            AND state = 'open' ORDER BY expected_value_usd DESC, id)) AS t
-     WHERE NOT {pools.BLOCKED}
-       AND NOT EXISTS (SELECT FROM compute_auction_bids b
-                        WHERE b.task_id = t.id AND b.status = 'open' AND b.pool_id <> %(pool)s)
-       AND economics_gate(coalesce(nullif(t.entity_type, ''), turn.owner_type),
-                          coalesce(nullif(t.entity_id, ''), turn.owner_id), %(now)s,
-                          greatest(1, t.expected_cost_tokens), t.model)
-           IN ('', CASE WHEN t.expected_cost_tokens IS NULL THEN 'no_envelope' ELSE '' END)
-     ORDER BY t.expected_value_usd DESC, t.id LIMIT 1) AS best
+    WITH mine AS MATERIALIZED (
+        SELECT t.id, t.expected_value_usd, t.expected_cost_tokens,
+               coalesce(nullif(t.entity_type, ''), turn.owner_type) AS entity_type,
+               coalesce(nullif(t.entity_id, ''), turn.owner_id) AS entity_id,
+               CASE WHEN t.model = '' THEN '' ELSE coalesce((SELECT tier_id FROM economics_model(t.model)), '') END
+                   AS tier
+          FROM (SELECT * FROM auction_tasks WHERE quest_id = turn.quest_id AND state = 'open'
+                UNION ALL
+                SELECT * FROM auction_tasks WHERE turn.quest_id IS NULL AND wallet_id = turn.account_id
+                   AND quest_id IS NULL AND state = 'open') AS t
+         WHERE NOT {pools.BLOCKED}
+           AND NOT EXISTS (SELECT FROM compute_auction_bids b
+                            WHERE b.task_id = t.id AND b.status = 'open' AND b.pool_id <> %(pool)s)
+    ), asked AS (
+        SELECT array_agg(entity_type) AS types, array_agg(entity_id) AS ids, array_agg(tier) AS tiers
+          FROM (SELECT DISTINCT entity_type, entity_id, tier FROM mine) AS e
+    ), gate AS MATERIALIZED (
+        SELECT g.* FROM asked CROSS JOIN LATERAL economics_gates(asked.types, asked.ids, %(now)s, asked.tiers) AS g
+         WHERE asked.types IS NOT NULL
+    )
+    SELECT m.id FROM mine m JOIN gate g USING (entity_type, entity_id, tier)
+     WHERE g.code = 'no_envelope' AND m.expected_cost_tokens IS NULL
+        OR g.code = '' AND coalesce(g.room >= greatest(1, m.expected_cost_tokens), true)
+     ORDER BY m.expected_value_usd DESC, m.id LIMIT 1) AS best
  ORDER BY turn.behind DESC, turn.account_id LIMIT 1
 """  # noqa: S608 - made of constants
 
