@@ -12,11 +12,23 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from auction import audit, backlog, batches, clearing, mechanism, order_book, payouts, pools, replay, settlement
+from auction import (
+    audit,
+    backlog,
+    batches,
+    clearing,
+    mechanism,
+    order_book,
+    payouts,
+    pools,
+    replay,
+    settlement,
+    stipends,
+)
 from auction.models import Bid, Clear, Round, Slot, Task
 from config.errors import RefusedError
 from config.models import Agent
-from economics import mint
+from economics import admission, mint
 from economics.models import Account, MonetaryPolicy
 from tests import factories
 from tests.factories import NOON
@@ -36,7 +48,7 @@ SKEW: Final = st.sampled_from([0, 0, 0, -3, 3])  # seconds by which a worker's c
 
 
 class Market(RuleBasedStateMachine):
-    """Two pools, three agents and a quest with little money, a provider, and a clock that only goes on."""
+    """Two pools, three agents and two quests with little money, an envelope, and a clock that only goes on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,9 +71,15 @@ class Market(RuleBasedStateMachine):
         ]
         self.provider = factories.agent(kind="provider")
         agents = [factories.wallet(100) for _ in range(3)]
-        self.wallets = [*agents, factories.wallet(100, quest="longevity")]
+        self.wallets = [*agents, factories.quest("longevity", 100, into=self.pools[0]).account]
+        factories.quest("cure", into=self.pools[1])
+        factories.model(rate="0", output_rate="0")
+        self.envelope = factories.envelope("h1", tokens=20)
         for wallet in self.wallets:
-            factories.tasks(wallet, 6)
+            costly = [task.pk for task in factories.tasks(wallet, 6)[:3]]
+            Task.objects.filter(pk__in=costly).update(
+                entity_type="hypothesis", entity_id="h1", expected_cost_tokens=3, model="deep-1"
+            )
         MonetaryPolicy.objects.update(daily_token_bucket=50, supply_cap=500, wallet_cap=150)
         mint.issue_daily(now=self.now)
 
@@ -155,23 +173,18 @@ class Market(RuleBasedStateMachine):
     @rule(clear=PICK)
     def run_for_a_quest(self, clear: int) -> None:
         """Let an agent claim and start a quest's win."""
-        wins = Clear.objects.filter(account__owner_type="quest", state="sold")
+        wins = Clear.objects.filter(account__owner_type="quest", state="sold", claimed_at=None)
         if one := _pick(wins, wins, clear):
             runner = Agent.objects.get(pk=self.wallets[clear % 3].owner_id)
             Clear.objects.filter(pk=one.pk).update(
-                state="running",
-                claimed_at=self.now,
-                runner=runner,
-                runner_kind=runner.kind,
-                runner_account=self.wallets[clear % 3],
-                slot_started_at=self.now,
-                lease_until=self.at(20),
+                claimed_at=self.now, claim_until=self.at(5), runner=runner, runner_kind=runner.kind
             )
+            self.attempt(lambda: settlement.start(one.slot_id, runner=runner, now=self.now))
 
     @rule(clear=PICK)
     def heartbeat(self, clear: int) -> None:
         one = _pick(Clear.objects.filter(state="running"), Clear.objects.all(), clear)
-        if one and one.account.owner_type == "agent":
+        if one and (one.runner_id or one.account.owner_type == "agent"):
             self.attempt(lambda: settlement.heartbeat(one.slot_id, runner=factories.runner(one), now=self.now))
 
     @rule(clear=PICK, cost=st.integers(0, 3), impact=st.none() | st.integers(0, 100))
@@ -213,6 +226,13 @@ class Market(RuleBasedStateMachine):
         self.attempt(lambda: pools.expire_offers(now=self.at(skew)))
         self.attempt(lambda: order_book.refund_unfilled(now=self.at(skew)))
 
+    @rule(tokens=st.integers(0, 8))
+    def spend(self, tokens: int) -> None:
+        """Use some of the envelope outside the market; what nobody prolongs expires."""
+        if tokens:
+            factories.record(self.envelope, tokens, at=self.now)
+        self.attempt(lambda: admission.expire(now=self.now))
+
     @rule(pool=PICK, skew=SKEW)
     def pay_out(self, pool: int, skew: int) -> None:
         self.attempt(lambda: payouts.pay_out(now=self.at(skew), pool=self.pools[pool % 2].name))
@@ -220,6 +240,7 @@ class Market(RuleBasedStateMachine):
     @rule(days=st.integers(0, 3))
     def issue(self, days: int) -> None:
         self.attempt(lambda: mint.issue_daily(now=self.now + timedelta(days=days)))
+        self.attempt(lambda: stipends.pay_due(now=self.now))
 
     @rule(pool=PICK, stop=st.integers(0, 5))
     def stop_or_resume(self, pool: int, stop: int) -> None:
