@@ -25,6 +25,7 @@ class Line(NamedTuple):
 
     name: str
     values: Sequence[float | None]
+    dashed: bool = False
 
 
 def draw(rows: Sequence[Row]) -> str:
@@ -35,11 +36,12 @@ def draw(rows: Sequence[Row]) -> str:
     most = max(load for load, *_ in groups)
     busy = [(name, alike) for load, name, alike in groups if load == most]
     prices = [Line(name, _means([row.outcome.prices for row in alike])) for name, alike in busy]
-    supply = [Line(name, _means([row.outcome.supply for row in alike])) for name, alike in busy]
+    money = [Line(name, _means([row.outcome.wallets for row in alike])) for name, alike in busy]
+    money += [Line(name, _means([row.outcome.supply for row in alike]), dashed=True) for name, alike in busy]
     charts: list[tuple[str, Callable[[float], Iterator[str]]]] = [
         ("Efficiency: expected value run, per best possible", lambda top: _bars(groups, colour, top)),
         (f"Market price at load {most:g}, wallet tokens (log)", lambda top: _lines(prices, colour, top, log=True)),
-        (f"Money supply at load {most:g}, wallet tokens", lambda top: _lines(supply, colour, top, log=False)),
+        (f"Wallet tokens of quests at load {most:g}; dashed: all there are", lambda top: _lines(money, colour, top)),
     ]
     height = len(charts) * (_HEIGHT + _GAP) + _TOP + 24 * math.ceil(len(names) / 4)
     parts = [
@@ -80,7 +82,7 @@ def _bars(groups: Sequence[tuple[float, str, list[Row]]], colour: dict[str, str]
                 yield _stroke([(middle, high - half), (middle, high + half)], "#000", 1.5)
 
 
-def _lines(lines: Sequence[Line], colour: dict[str, str], top: float, *, log: bool) -> Iterator[str]:
+def _lines(lines: Sequence[Line], colour: dict[str, str], top: float, *, log: bool = False) -> Iterator[str]:
     values = [value for line in lines for value in line.values if value]
     if not values:
         yield _text(_WIDTH / 2, top + _HEIGHT / 2, "no policy that was run has any")
@@ -99,7 +101,7 @@ def _lines(lines: Sequence[Line], colour: dict[str, str], top: float, *, log: bo
             if value is not None
         ]
         if points:
-            yield _stroke(points, colour[line.name], 1.8)
+            yield _stroke(points, colour[line.name], 1.8, dashed=line.dashed)
     yield _text(_LEFT, top + _HEIGHT + 18, "round 1", anchor="start")
     yield _text(_WIDTH - 20, top + _HEIGHT + 18, f"round {rounds}", anchor="end")
 
@@ -127,9 +129,10 @@ def _legend(names: Sequence[str], colour: dict[str, str], top: float) -> Iterato
         yield _text(x + 20, y, name, anchor="start")
 
 
-def _stroke(points: Sequence[tuple[float, float]], colour: str, width: float) -> str:
+def _stroke(points: Sequence[tuple[float, float]], colour: str, width: float, *, dashed: bool = False) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+    dash = ' stroke-dasharray="6 4"' if dashed else ""
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dash}/>'
 
 
 def _text(x: float, y: float, words: str, *, size: int = 12, anchor: str = "middle") -> str:
