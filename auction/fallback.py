@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from auction import errors, pools, quests, split
 from auction.models import Clear, Fallback, FallbackShare, Pool, Quest, Slot
+from config import feed
 from config.models import Agent
 from economics import ledger
 
@@ -273,4 +274,8 @@ def _give(pool: Pool, slot_id: str, task_id: str, to: Agent, now: datetime) -> C
             raise errors.BookMovedError(slot_id=slot_id, task_id=task_id)
         cursor.execute(_COUNT, [pool.pk, now.astimezone(UTC).date(), given[1]])
     ledger.release_holds(holds)
-    return Clear.objects.select_related("pool", "winning_task", "account").get(pk=given[0])
+    clear = Clear.objects.select_related("pool", "winning_task", "account").get(pk=given[0])
+    told = {"slot_id": slot_id, "task_id": task_id, "charge_tokens": 0}
+    owner = clear.account
+    feed.publish([feed.Entry("given", now, told, owner.owner_type, owner.owner_id, pool.name)])
+    return clear

@@ -15,7 +15,7 @@ from config.models import Change, FeedEntry, IdempotentRequest
 from config.site import LargeTableAdmin
 
 _TOLD: Final = (
-    *("round_cleared", "won", "lost", "expired"),
+    *("round_cleared", "won", "lost", "expired", "given"),
     *("forfeited", "lapsed", "withdrawn", "blocked", "refused", "decided"),
 )
 

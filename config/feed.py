@@ -15,7 +15,7 @@ from config.models import FeedEntry
 
 # All that is told, by whoever does it.
 KINDS: Final = (
-    *("round_cleared", "won", "lost", "expired", "forfeited", "withdrawn", "lapsed", "blocked"),
+    *("round_cleared", "won", "lost", "expired", "given", "forfeited", "withdrawn", "lapsed", "blocked"),
     *("refused", "decided"),
 )
 _LOCK: Final = 7306

@@ -150,7 +150,7 @@ def test_a_step_in_which_somebody_else_moved_is_done_again(quest: Quest) -> None
 
 
 def test_asking_takes_as_many_queries_with_many_wins_as_with_few(quest: Quest) -> None:
-    counts = []
+    counts: list[int] = []
     for number in (1, 12):
         for _ in range(number):
             work = factories.quest_task(quest, 1)

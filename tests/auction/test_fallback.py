@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from auction import clearing, errors, fallback, order_book, pools, settlement
 from auction.models import Bid, Clear, Fallback, FallbackShare, Member, Pool, Slot, Task
+from config.models import FeedEntry
 from economics import stops
 from economics.models import Transfer
 from tests import factories
@@ -165,6 +166,9 @@ def test_a_gift_is_claimed_costs_nothing_and_takes_slot_and_task(pool: Pool, wor
     assert (gift.runner, gift.runner_kind, gift.runner_account_id) == (worker, "worker", None)
     assert (gift.claimed_at, gift.claim_until, gift.start_by) == (after(1), after(61), after(301))
     assert (Slot.objects.get(pk=gift.slot_id).state, Task.objects.get(pk=work.pk).state) == ("given", "taken")
+    told = FeedEntry.objects.get(kind="given")
+    assert (told.owner_type, told.owner_id, told.pool, told.at) == ("quest", "q", pool.name, after(1))
+    assert told.data == {"slot_id": gift.slot_id, "task_id": work.pk, "charge_tokens": 0}
 
 
 def test_a_pool_that_sells_gives_nothing(pool: Pool, worker: Agent) -> None:

@@ -56,7 +56,7 @@ def test_every_kind_that_is_told_can_be_chosen(root: Client) -> None:
         if spec.title == "kind"
     )
     ends = {state for state in Clear.State.values if state not in ("sold", "running", "finished")}
-    assert set(kinds) == ends | {"round_cleared", "won", "lost", "expired", "refused", "decided"}
+    assert set(kinds) == ends | {"round_cleared", "won", "lost", "expired", "given", "refused", "decided"}
 
 
 def test_an_entry_says_whom_it_is_for_and_what_happened(root: Client) -> None:

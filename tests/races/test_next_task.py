@@ -248,7 +248,7 @@ def test_a_killed_holder_loses_its_claim_and_then_its_lease() -> None:
     slot = _killed(lambda: _ask(first, [market])(0))
     assert _ask(second, [market], 60)(0) is None  # it could still come
     assert _ask(second, [market], 61)(0) == slot
-    _killed(lambda: settlement.start(slot or "", runner=second, now=after(62)).slot_id)
+    _killed(lambda: str(settlement.start(slot or "", runner=second, now=after(62))))
     assert _ask(third, [market], 961)(0) is None  # it could still be heard of
     again = _ask(third, [market], 962)(0)
     assert again not in (None, slot)
