@@ -160,7 +160,7 @@ def _settings(pool: Pool) -> dict[str, object]:
     names = (
         *("pricing_rule", "capacity", "cycle_seconds", "start_deadline_seconds", "lease_seconds", "max_ttl_seconds"),
         *("reserve_tokens", "min_bid_tokens", "max_bid_tokens", "usd_per_token", "reward_rate", "reward_cap_tokens"),
-        "runner_share",
+        *("runner_share", "claim_seconds", "breaker_failures", "stale_cycles"),
     )
     return {name: getattr(pool, name) for name in names}
 
