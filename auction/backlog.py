@@ -51,10 +51,13 @@ def file_task(  # noqa: PLR0913 - a task has this many parts
     entity_type: str = "",
     entity_id: str = "",
     expected_value_usd: Decimal = Decimal(0),
+    expected_cost_tokens: int | None = None,
+    model: str = "",
 ) -> Task:
     """File a task owned by the agent's own wallet, which is opened when missing; `expected_value_usd` >= 0.
 
-    Without `task_id` one is made. Refuses graders, an id that is taken, half an entity, a negative value.
+    `expected_cost_tokens` of a `model` are reserved on the entity's envelope when it starts. Without `task_id` one is
+    made. Refuses graders, an id that is taken, half an entity, a negative value, and a cost without a model.
     """
     if filed_by.kind == Agent.Kind.GRADER:
         raise errors.GradersDoNotTradeError
@@ -63,6 +66,9 @@ def file_task(  # noqa: PLR0913 - a task has this many parts
         raise errors.InvalidTaskError(msg, pointer="/entity_id" if entity_type else "/entity_type")
     if not is_usd(expected_value_usd):
         raise errors.InvalidValueError(pointer="/expected_value_usd")
+    if expected_cost_tokens is not None and (expected_cost_tokens < 0 or not model):
+        msg = "expected_cost_tokens is 0 or more, of a model."
+        raise errors.InvalidTaskError(msg, pointer="/model" if expected_cost_tokens >= 0 else "/expected_cost_tokens")
     wallet = ledger.open_wallet(agent=filed_by)
     task = Task(
         pk=task_id or new_id(),
@@ -73,6 +79,8 @@ def file_task(  # noqa: PLR0913 - a task has this many parts
         entity_type=entity_type,
         entity_id=entity_id,
         expected_value_usd=expected_value_usd,
+        expected_cost_tokens=expected_cost_tokens,
+        model=model,
         created_at=now,
     )
     try:

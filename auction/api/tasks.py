@@ -16,13 +16,18 @@ from economics import ledger
 
 
 class FileTask(fields.Body):
-    """A task to be filed. Without `task_id` one is made; entity type and id come together or not at all."""
+    """A task to be filed. Without `task_id` one is made; entity type and id come together or not at all.
+
+    `expected_cost_tokens` (LLM tokens, of a `model`) are reserved on the envelope of its entity when it starts.
+    """
 
     task_id = fields.Name(required=False)
     title = fields.PlainText(max_length=300, required=False, allow_blank=True)
     entity_type = fields.PlainText(required=False)
     entity_id = fields.PlainText(required=False)
     expected_value_usd = fields.Usd(required=False)
+    expected_cost_tokens = fields.WholeNumber(min_value=0, required=False)
+    model = fields.PlainText(required=False)
 
 
 class TaskShown(serializers.ModelSerializer[Task]):
@@ -35,7 +40,7 @@ class TaskShown(serializers.ModelSerializer[Task]):
 
         model = Task
         fields = (
-            *("id", "title", "entity_type", "entity_id", "expected_value_usd"),
+            *("id", "title", "entity_type", "entity_id", "expected_value_usd", "expected_cost_tokens", "model"),
             *("state", "created_at", "closed_at"),
         )
 

@@ -55,6 +55,8 @@ def test_a_task_is_filed_read_and_cancelled() -> None:
         "entity_type": "hypothesis",
         "entity_id": "h 1",
         "expected_value_usd": "12.50",
+        "expected_cost_tokens": 600,
+        "model": "deep-1",
     }
     task = _done(worker.post(f"{MARKET}/tasks", body), 201)
     assert task == {
@@ -63,6 +65,8 @@ def test_a_task_is_filed_read_and_cancelled() -> None:
         "entity_type": "hypothesis",
         "entity_id": "h 1",
         "expected_value_usd": "12.5",
+        "expected_cost_tokens": 600,
+        "model": "deep-1",
         "state": "open",
         "created_at": task["created_at"],
         "closed_at": None,
@@ -73,6 +77,7 @@ def test_a_task_is_filed_read_and_cancelled() -> None:
     for _time in range(2):
         assert _done(worker.post(f"{MARKET}/tasks/t-1/cancel", key=None))["state"] == "cancelled"
     assert _refused(worker.post(f"{MARKET}/tasks", {"task_id": "t-1"})) == (409, "task_id_taken")
+    assert _refused(worker.post(f"{MARKET}/tasks", {"expected_cost_tokens": 5})) == (422, "invalid_task")
 
 
 def test_a_task_without_a_name_gets_one() -> None:
