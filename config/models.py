@@ -151,7 +151,7 @@ class Change(models.Model):
 
 
 _LAST_STAYS = f"""
-    IF OLD.position IS NOT NULL AND NOT EXISTS (SELECT FROM config_feed WHERE position > OLD.position) THEN
+    IF OLD.position = (SELECT max(position) FROM config_feed) THEN
         {laws.refusal("feed_entry_last_stays", "positions go on from that of the last entry")}
     END IF;
     RETURN OLD;
