@@ -186,7 +186,7 @@ def test_a_round_does_not_sell_to_a_task_that_came_to_wait(pool: Pool) -> None:
 def test_a_start_reserves_what_the_task_is_expected_to_use(pool: Pool, envelope: Envelope) -> None:
     clear = factories.started(_sold(pool, 300, envelope), at=after(10))
     held = Reservation.objects.get(pk=clear.reservation_id or 0)
-    assert (held.state, held.amount, held.model, held.agent_id) == ("open", 300, "deep-1", clear.account.owner_id)
+    assert (held.state, int(held.amount), held.model, held.agent_id) == ("open", 300, "deep-1", clear.account.owner_id)
     assert (held.slot_id, held.expires_at) == (clear.slot_id, clear.lease_until)
     assert factories.figures(envelope, at=after(10)).held == 300
     # Starting again while it runs reserves nothing more.

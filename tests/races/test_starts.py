@@ -145,7 +145,7 @@ def test_a_heartbeat_keeps_a_reservation_or_comes_after_its_end() -> None:
         return settlement.heartbeat(clear.slot_id, runner=factories.runner(clear), now=after(60.9)).state
 
     def expire(number: int) -> int:
-        held = Reservation.objects.filter(pk=clears[number].reservation_id, state="open", expires_at__lte=after(61))
+        held = Reservation.objects.filter(slot_id=clears[number].slot_id, state="open", expires_at__lte=after(61))
         return admission.release_open(list(held.values_list("pk", flat=True)), now=after(61))
 
     for clear, (beaten, _ended) in zip(clears, race(beat, expire, rounds=ROUNDS), strict=True):

@@ -22,8 +22,9 @@ def test_a_win_is_blocked_its_slot_sold_again_and_the_work_done_when_there_is_ro
     # The hypothesis may use 1,000 tokens a day. A quest means to spend 600 of them on a replication.
     hypothesis = factories.envelope("h1", tokens=1000)
     quest = factories.quest("replications", 500, into=market)
-    named = {"entity": ("hypothesis", "h1"), "expected_cost_tokens": 600, "model": "deep-1"}
-    work = factories.quest_task(quest, 5, name="replicate", **named)
+    work = factories.quest_task(
+        quest, 5, name="replicate", entity=("hypothesis", "h1"), expected_cost_tokens=600, model="deep-1"
+    )
     worker = factories.agent("ada-bot")
 
     # 12:00: there is room, it bids 50 and wins at the reserve.
@@ -38,7 +39,8 @@ def test_a_win_is_blocked_its_slot_sold_again_and_the_work_done_when_there_is_ro
     refusal = settlement.start(clear.slot_id, runner=worker, now=after(20))
     assert isinstance(refusal, AdmissionRefusedError)
     assert (refusal.code, refusal.figures["most"]) == ("budget_exhausted", 500)
-    assert refusal.figures["would_pass"].startswith("ask for at most 500, or wait until 2026-03-03T00:00:00+00:00")
+    advice = str(refusal.figures["would_pass"])
+    assert advice.startswith("ask for at most 500, or wait until 2026-03-03T00:00:00+00:00")
 
     # Nothing was paid, nothing is held; the refusal is on record, and the clear names it.
     clear.refresh_from_db()
