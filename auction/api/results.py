@@ -56,7 +56,7 @@ class ClearShown(serializers.ModelSerializer[Clear]):
 
     slot_id = serializers.CharField()
     pool = serializers.CharField(source="pool.name")
-    round_id = serializers.IntegerField()
+    round_id = serializers.IntegerField(allow_null=True, help_text="None: given in fallback.")
     actual_impact = fields.Usd(allow_null=True)
     impact_roi = fields.Exact(
         max_digits=40, decimal_places=18, allow_null=True, help_text="USD of impact per LLM token of cost."
@@ -102,7 +102,7 @@ class WinShown(ClearShown):
     """A slot one has won, in full."""
 
     task_id = serializers.CharField(source="winning_task_id")
-    bid_id = serializers.IntegerField()
+    bid_id = serializers.IntegerField(allow_null=True, help_text="None: given in fallback.")
 
     class Meta:
         """What is shown."""
