@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
     """Return every benchmark by name, at reduced or full size."""
-    from tests.benchmarks import bidding, clearing, dashboard, http, placement, reserve, reviews, scoring, usage  # noqa: PLC0415 - they import models
+    from tests.benchmarks import (  # noqa: PLC0415 - they import models
+        bidding,
+        clearing,
+        dashboard,
+        http,
+        placement,
+        reserve,
+        reviews,
+        scoring,
+        simulating,
+        usage,
+    )
 
     return {
         "place": lambda report, server: placement.single(report, server, each=1_000 if full else 300),
@@ -33,6 +44,7 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
         "winners": lambda report, server: clearing.many_winners(report, server, slots=100_000 if full else 20_000),
         "batch": lambda report, server: placement.batched(report, server, count=100 if full else 30),
         "automatic": lambda report, server: bidding.automatic(report, server, tasks=100_000 if full else 20_000),
+        "simulation": lambda report, server: simulating.market_speed(report, server, rounds=48 if full else 12),
         "reserve": lambda report, server: reserve.pairs(report, server, each=500 if full else 150),
         "reserve_http": lambda report, server: http.reservation(report, server, each=400 if full else 120),
         "usage": lambda report, server: usage.bulk(report, server, batches=20 if full else 7),
