@@ -38,16 +38,20 @@ _PLAN = f"""
 CREATE TEMPORARY TABLE auction_plan ON COMMIT DROP AS
 WITH task AS MATERIALIZED (
     SELECT t.id, q.id AS quest_id, q.account_id, q.strategy, q.bid_factor, q.pace, q.is_active,
-           t.expected_value_usd AS value, t.expected_cost_tokens IS NOT NULL AS has_cost,
+           t.expected_value_usd AS value, t.expected_cost_tokens AS cost, t.model,
            coalesce(nullif(t.entity_type, ''), 'quest') AS entity_type,
            coalesce(nullif(t.entity_id, ''), q.id) AS entity_id, {pools.BLOCKED} AS blocked
       FROM auction_quests q JOIN auction_tasks t ON t.quest_id = q.id AND t.state = 'open'
      WHERE q.pool_id = %(pool)s
+), model AS MATERIALIZED (
+    SELECT m.name, coalesce((SELECT tier_id FROM economics_model(m.name)), '') AS tier
+      FROM (SELECT DISTINCT model AS name FROM task) AS m
 ), asked AS (
-    SELECT array_agg(entity_type) AS types, array_agg(entity_id) AS ids
-      FROM (SELECT DISTINCT entity_type, entity_id FROM task WHERE is_active AND NOT blocked) AS e
+    SELECT array_agg(entity_type) AS types, array_agg(entity_id) AS ids, array_agg(tier) AS tiers
+      FROM (SELECT DISTINCT t.entity_type, t.entity_id, m.tier FROM task t JOIN model m ON m.name = t.model
+             WHERE t.is_active AND NOT t.blocked) AS e
 ), gate AS MATERIALIZED (
-    SELECT g.* FROM asked, economics_gates(asked.types, asked.ids, %(now)s) AS g WHERE g.code <> ''
+    SELECT g.* FROM asked, economics_gates(asked.types, asked.ids, %(now)s, asked.tiers) AS g
 ), bid AS MATERIALIZED (
     SELECT b.id, b.task_id, b.account_id, b.pool_id, b.max_price_tokens AS price, b.is_automatic, b.ttl_at
       FROM auction_quests q JOIN compute_auction_bids b ON b.account_id = q.account_id AND b.status = 'open'
@@ -64,14 +68,17 @@ WITH task AS MATERIALIZED (
     SELECT t.*, b.id AS bid_id, b.price, b.is_automatic, b.ttl_at,
            CASE WHEN NOT t.is_active THEN 'quest_inactive'
                 WHEN t.blocked THEN 'task_blocked'
-                WHEN g.code <> 'no_envelope' OR (g.code = 'no_envelope' AND t.has_cost) THEN g.code END AS closed,
+                WHEN g.code = 'no_envelope' AND t.cost IS NULL THEN NULL
+                WHEN g.code <> '' THEN g.code
+                WHEN g.room < t.cost THEN 'envelope_exhausted' END AS closed,
            w.tokens / greatest(w.unblocked, 1) AS each,
            least(%(most)s, floor(CASE t.strategy
                WHEN 'paced' THEN least(t.pace * t.value / %(usd)s, w.tokens)
                ELSE least(t.bid_factor * t.value / %(usd)s, floor(w.tokens / greatest(w.unblocked, 1)))
            END))::bigint AS target
       FROM task t JOIN wallet w ON w.account_id = t.account_id
-      LEFT JOIN gate g ON (g.entity_type, g.entity_id) = (t.entity_type, t.entity_id)
+      JOIN model m ON m.name = t.model
+      LEFT JOIN gate g ON (g.entity_type, g.entity_id, g.tier) = (t.entity_type, t.entity_id, m.tier)
       LEFT JOIN bid b ON b.task_id = t.id
 )
 SELECT id AS task_id, account_id, value, bid_id, price, target,

@@ -164,6 +164,21 @@ def test_a_task_whose_envelope_is_closed_does_not_bid(pool: Pool) -> None:
     assert standing(quest) == {"d": 250}
 
 
+def test_a_task_whose_expected_cost_does_not_fit_does_not_bid(pool: Pool) -> None:
+    """Its envelope would refuse it when it starts, as a whole or in the tier of its model."""
+    factories.model()
+    quest = factories.quest(tokens=10_000, into=pool)
+    own = factories.envelope("h-narrow", tokens=1_000)
+    factories.line(own, 100)
+    entity = {"entity_type": own.entity_type, "entity_id": own.entity_id}
+    work(quest, 500, "a", **entity, model="deep-1", expected_cost_tokens=100)
+    work(quest, 500, "b", **entity, model="deep-1", expected_cost_tokens=101)
+    work(quest, 500, "c", **entity, model="another", expected_cost_tokens=1_000)
+    work(quest, 500, "d", **entity, model="another", expected_cost_tokens=1_001)
+    assert cycle(pool).reasons == {"envelope_exhausted": 2}
+    assert set(standing(quest)) == {"a", "c"}
+
+
 def test_a_bid_by_hand_is_left_alone(pool: Pool) -> None:
     quest = factories.quest(tokens=1_000, into=pool)
     task = work(quest, 500, "a")
