@@ -5,7 +5,7 @@ from functools import partial
 
 from auction import bidder, clearing, fallback, order_book, payouts, pools, settlement, stipends
 from auction.models import Pool
-from config import due
+from config import due, feed
 from config.errors import RefusedError
 from economics import mint
 
@@ -21,6 +21,7 @@ def run_due(*, now: datetime) -> None:
     due.attempt("sweep of slots", partial(settlement.sweep, now=now))
     due.attempt("sweep of offers", partial(pools.expire_offers, now=now))
     due.attempt("sweep of bids", partial(order_book.refund_unfilled, now=now))
+    due.attempt("places in the feed", feed.last)
     for pool in Pool.objects.order_by("name"):
         due.attempt(f"top-up of {pool.name}", partial(pools.top_up, pool.name, now=now))
         if fallback.tries_rounds(pool) and pools.is_due(pool, now):
