@@ -333,10 +333,18 @@ def _gift() -> Clear:
     Slot.objects.filter(pk=slot.pk).update(state="given", closed_at=NOON)
     Task.objects.filter(pk=work.pk).update(state="taken")
     clear = Clear.objects.create(
-        slot=slot, pool=market, account=quest.account, winning_task=work, is_given=True,
+        slot=slot,
+        pool=market,
+        account=quest.account,
+        winning_task=work,
+        is_given=True,
         **dict.fromkeys(("clearing_price_tokens", "charge_tokens", "max_price_tokens"), 0),
-        cleared_at=NOON, start_by=after(300), claimed_at=NOON, claim_until=after(60),
-        runner=worker, runner_kind=worker.kind,
+        cleared_at=NOON,
+        start_by=after(300),
+        claimed_at=NOON,
+        claim_until=after(60),
+        runner=worker,
+        runner_kind=worker.kind,
     )
     assert _found() == []
     return clear
