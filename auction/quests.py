@@ -46,7 +46,8 @@ def upsert(
 ) -> Quest:
     """Open a quest with its wallet, or change the one that has this id; return it. The same again changes nothing.
 
-    `by` is its programme's agent, or None for people; a worker that opens one is its programme. `members` (ids of
+    `by` is its programme's agent, or None for people; a worker that opens one is its programme, and it bids and is paid
+    nothing until people make it active: else stipends were to be had by opening many. `members` (ids of
     agents) replace those there are. Refuses agents other than workers, another programme's quest, an id that is none
     or whose wallet was filled before, settings out of bounds, unknown members, and a move to another pool while it has
     open bids there.
@@ -88,7 +89,9 @@ def _opened(quest_id: str, by: Agent | None, now: datetime, pool: str, settings:
     if by is not None and (wallet.balance or wallet.held):
         # People filled it before there was a quest: they say whose it is.
         raise errors.QuestIdTakenError(pointer="/quest_id", quest_id=quest_id)
-    columns = {"programme": by, **settings, "account": wallet, "pool": pools.get(pool), "created_at": now}
+    if by is not None:
+        settings = {**settings, "programme": by, "is_active": False}
+    columns = {**settings, "account": wallet, "pool": pools.get(pool), "created_at": now}
     quest, _ = Quest.objects.get_or_create(pk=quest_id, defaults=columns)
     return quest
 

@@ -62,7 +62,7 @@ def test_a_quest_is_opened_changed_and_read(ada: Caller) -> None:
         "pool": "scidex-agent",
         "programme": "ada",
         "members_only": True,
-        "is_active": True,
+        "is_active": False,
         "strategy": "paced",
         "bid_factor": "0.5",
         "horizon_seconds": 3600,
@@ -75,8 +75,8 @@ def test_a_quest_is_opened_changed_and_read(ada: Caller) -> None:
     assert _done(ada.post(QUESTS, body, key=None)) == quest
     assert _done(ada.get(f"{QUESTS}/tau")) == quest
     listed = {name: value for name, value in quest.items() if name not in {"members", "tasks"}}
-    assert _done(ada.get(QUESTS, pool=pools.DEFAULT, active="true"))["results"] == [listed]
-    assert _done(ada.get(QUESTS, active="false"))["results"] == []
+    assert _done(ada.get(QUESTS, pool=pools.DEFAULT, active="false"))["results"] == [listed]
+    assert _done(ada.get(QUESTS, active="true"))["results"] == []
     assert _done(callers.Caller(member).get(QUESTS))["results"] == [listed]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import errors, pools, quests
+from auction import errors, pools, quests, split
 from auction.models import Clear, Quest
 from config.models import Change
 from tests import factories
@@ -38,9 +38,21 @@ def test_a_worker_opens_a_quest_with_an_empty_wallet_and_is_its_programme(ada: A
     assert (quest.strategy, quest.bid_factor, quest.is_active, quest.created_at) == (
         "source",
         Decimal("0.6"),
-        True,
+        False,
         NOON,
     )
+
+
+def test_what_an_agent_opened_gets_nothing_until_people_make_it_active(ada: Agent) -> None:
+    own = quests.upsert("own", by=None, now=NOON)
+    for number in range(3):
+        quest = quests.upsert(f"tau-{number}", by=ada, now=NOON)
+        factories.quest_task(quest, 1_000)
+    parts = split.get_quest_budget_allocation(100, now=NOON)
+    assert {part.quest_id: part.tokens for part in parts} == {own.pk: 100}
+    quests.upsert("tau-0", by=None, now=NOON, is_active=True)
+    quests.upsert("tau-0", by=ada, now=NOON, title="Tau")  # which does not make it inactive again
+    assert {part.quest_id: part.tokens for part in split.get_quest_budget_allocation(100, now=NOON)}["tau-0"] == 100
 
 
 def test_the_same_again_changes_nothing(ada: Agent) -> None:
