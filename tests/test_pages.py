@@ -29,7 +29,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
         ("docs/outcomes.md", 7),
         ("docs/reviews.md", 6),
         ("docs/senate.md", 4),
-        ("docs/operations.md", 10),
+        ("docs/operations.md", 12),
         ("docs/market.md", 0),
         ("docs/demo.md", 0),
     ],

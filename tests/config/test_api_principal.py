@@ -25,6 +25,7 @@ PARTS = {
         "1",
     ),
     "slot_id": "slot",
+    "quest_id": "quest",
     "task_id": "task",
     "name": "pool",
     "entity_type": "hypothesis",
@@ -56,7 +57,7 @@ CALLS = [
 
 
 def test_every_method_of_every_view_names_a_known_scope() -> None:
-    assert len(CALLS) == 90
+    assert len(CALLS) == 98
     assert {scope for _method, _address, scope in CALLS} == set(EVERY_SCOPE)
     for address, view in _walk(get_resolver()):
         served = {name.upper() for name in view.http_method_names if hasattr(view, name)}

@@ -41,6 +41,7 @@ def _run_for(clear: Clear, runner: Agent, impact: Decimal) -> None:
     Clear.objects.filter(pk=clear.pk).update(
         state="running",
         claimed_at=clear.cleared_at,
+        claim_until=clear.start_by,
         runner=runner,
         runner_kind=runner.kind,
         runner_account=wallet,
