@@ -32,6 +32,7 @@ FORMULAS: Final = ("limit ", "remaining ", "governance → ")
         ("docs/operations.md", 12),
         ("docs/market.md", 0),
         ("docs/demo.md", 0),
+        ("docs/simulation.md", 4),
     ],
 )
 def test_the_commands_of_a_page_run(page: str, count: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
