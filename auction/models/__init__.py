@@ -1,6 +1,7 @@
 """The rows of the market."""
 
-from auction.models.market import Bid, Pool, Slot, Task
+from auction.models.book import Bid, Task
+from auction.models.market import Pool, Slot
 from auction.models.quests import BidCycle, Member, Need, Quest
 from auction.models.results import AuditRun, Clear, Payout, Round
 from auction.models.shares import Fallback, FallbackShare, QuestAllocation, StipendDay

@@ -5,7 +5,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from auction.models.market import Pool, Task
+from auction.models.book import Task
+from auction.models.market import Pool
 from config import history, laws
 
 

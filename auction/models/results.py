@@ -5,7 +5,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now, NullIf
 
-from auction.models.market import Bid, Pool, Slot, Task
+from auction.models.book import Bid, Task
+from auction.models.market import Pool, Slot
 from config import laws
 from economics.money import MOST_USD
 
