@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 from django.db import transaction
 
-from auction import backlog, clearing, order_book, payouts, pools, settlement
+from auction import backlog, clearing, order_book, payouts, pools, runs, settlement
 from auction.models import Bid, Clear, Need, Payout, Pool, Quest, Round, Slot, Task
 from config.models import Agent
 from economics import (
@@ -207,7 +207,7 @@ def runner(clear: Clear) -> Agent:
 
 def started(clear: Clear, *, at: datetime = NOON, by: Agent | None = None) -> Clear:
     """Start a slot as its runner at a moment; its envelope, if there is any, has room."""
-    got = settlement.start(clear.slot_id, runner=by or runner(clear), now=at)
+    got = runs.start(clear.slot_id, runner=by or runner(clear), now=at)
     assert isinstance(got, Clear), got
     return got
 
@@ -215,7 +215,7 @@ def started(clear: Clear, *, at: datetime = NOON, by: Agent | None = None) -> Cl
 def run(clear: Clear, cost: int, impact: Decimal | None = None, *, at: datetime) -> Clear:
     """Start a sold slot, settle it with its cost in LLM tokens and its impact in USD, and return its clear."""
     worker = runner(clear)
-    settlement.start(clear.slot_id, runner=worker, now=at)
+    runs.start(clear.slot_id, runner=worker, now=at)
     return settlement.settle(clear.slot_id, cost, impact, now=at, runner=worker, model="large-1")
 
 
@@ -523,7 +523,7 @@ def world(usd: Decimal) -> World:
     loser = bid(rich, 100, market)
     cleared = clearing.clear_round(NOON, market.name)
     sold, running, finished, paid = (Clear.objects.get(bid=b.pk) for b in placed)
-    settlement.start(running.slot_id, runner=worker, now=after(1))
+    runs.start(running.slot_id, runner=worker, now=after(1))
     run(finished, 1000, at=after(1))
     run(paid, 2000, usd, at=after(1))
     payout = payouts.pay_out(now=after(2), pool=market.name)

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from auction import errors, pools, settlement
+from auction import errors, pools, runs, settlement
 from auction.api.results import ClearShown, WinShown
 from auction.models import Clear, Slot
 from config.api import fields, filters, idempotency, views
@@ -137,7 +137,7 @@ class StartSlot(views.Scoped):
         """
 
         def deed() -> object:
-            got = settlement.start(slot_id, runner=self.agent, now=timezone.now())
+            got = runs.start(slot_id, runner=self.agent, now=timezone.now())
             return fields.shown(WinShown, got) if isinstance(got, Clear) else got
 
         return idempotency.repeatable(request, deed)
@@ -153,7 +153,7 @@ class Heartbeat(views.Scoped):
         """Renew the lease of a running slot. Repeatable."""
         return idempotency.repeatable(
             request,
-            lambda: fields.shown(WinShown, settlement.heartbeat(slot_id, runner=self.agent, now=timezone.now())),
+            lambda: fields.shown(WinShown, runs.heartbeat(slot_id, runner=self.agent, now=timezone.now())),
         )
 
 

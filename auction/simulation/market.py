@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import connection
 
-from auction import cycle, fallback, next_task, pools, quests, settlement
+from auction import cycle, fallback, next_task, pools, quests, runs, settlement
 from auction.models import Bid, Clear, Pool, Round, Slot, Task
 from auction.simulation.policies import Outcome, Service
 from auction.simulation.presets import Preset
@@ -137,7 +137,7 @@ class _Stage:
             if got is None:
                 break
             job = self._jobs[got.winning_task_id]
-            started = settlement.start(got.slot_id, runner=worker, now=begun)
+            started = runs.start(got.slot_id, runner=worker, now=begun)
             if not isinstance(started, Clear):
                 message = f"{got.slot_id} was blocked instead of started: {started}"
                 raise SimulationFailedError(message)

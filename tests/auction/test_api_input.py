@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from auction import settlement
+from auction import runs
 from auction.models import Bid, Clear, Slot, Task
 from config.models import IdempotentRequest
 from economics.models import Account, Transfer, Usage
@@ -38,7 +38,7 @@ def scene() -> Scene:
     wallet = factories.wallet(owner=trader.agent)
     factories.task(wallet, "open-task")
     running, finished = (factories.sale(owner=wallet, at=callers.now()) for _ in range(2))
-    settlement.start(running.slot_id, runner=trader.agent, now=callers.now())
+    runs.start(running.slot_id, runner=trader.agent, now=callers.now())
     factories.run(finished, 10, at=callers.now())
     return Scene(trader, provider, grader, running, finished)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 
-from auction import audit, backlog, batches, clearing, order_book, payouts, pools, settlement
+from auction import audit, backlog, batches, clearing, order_book, payouts, pools, runs, settlement
 from auction.models import AuditRun, Bid, Clear, Slot, Task
 from economics import ledger, mint
 from tests import factories
@@ -79,9 +79,9 @@ def _working(pool: Pool, wallet: Account, hand: Agent) -> Iterator[str]:
     yield "withdrawn slot"
     one, two, three, *_late = Clear.objects.filter(state="sold")
     for clear in (one, two, three):
-        settlement.start(clear.slot_id, runner=worker, now=after(7))
+        runs.start(clear.slot_id, runner=worker, now=after(7))
     yield "start"
-    settlement.heartbeat(one.slot_id, runner=worker, now=after(8))
+    runs.heartbeat(one.slot_id, runner=worker, now=after(8))
     yield "heartbeat"
     settlement.settle(one.slot_id, 10, USD, now=after(9))
     yield "settlement"

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from auction import clearing, errors, fallback, order_book, pools, settlement
+from auction import clearing, errors, fallback, order_book, pools, runs, settlement
 from auction.models import Bid, Clear, Fallback, FallbackShare, Member, Pool, Slot, Task
 from config.models import FeedEntry
 from economics import stops
@@ -310,7 +310,7 @@ def test_a_gift_runs_and_settles_without_a_charge(pool: Pool, quest: Quest, work
     work = factories.quest_task(quest, 1)
     gift = fallback.give(_giving(pool), to=worker, now=after(1))
     assert gift is not None
-    settlement.start(gift.slot_id, runner=worker, now=after(2))
+    runs.start(gift.slot_id, runner=worker, now=after(2))
     done = settlement.finish(gift.slot_id, actual_cost_tokens=50, now=after(3), runner=worker)
     assert (done.state, Task.objects.get(pk=work.pk).state) == ("finished", "done")
     assert not Transfer.objects.filter(reason="capture").exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import transaction
 
-from auction import clearing, order_book, settlement
+from auction import clearing, order_book, runs, settlement
 from auction.models import Bid, Clear
 from config import feed
 from config.models import FeedEntry
@@ -157,7 +157,7 @@ def test_a_win_that_nobody_starts_is_told_to_its_owner(quest: str, kind: str, ch
 
 def test_a_lease_that_ended_is_told_to_its_owner() -> None:
     sold = factories.sale(into=factories.pool("market"), price=50)
-    running = settlement.start(sold.slot_id, runner=factories.runner(sold), now=NOON)
+    running = runs.start(sold.slot_id, runner=factories.runner(sold), now=NOON)
     assert isinstance(running, Clear)
     settlement.sweep(now=after(900))
     assert _told("lapsed") == [("lapsed", *_owner(sold.account), "market", _ended(sold, 1))]

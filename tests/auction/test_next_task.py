@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auction import clearing, errors, fallback, next_task, pools, settlement
+from auction import clearing, errors, fallback, next_task, pools, runs, settlement
 from auction.models import Clear, Fallback, Member, Pool, Slot, Task
 from auction.next_task import Source
 from tests import factories
@@ -119,7 +119,7 @@ def test_what_was_started_is_nobody_elses_and_its_runner_gets_another(quest: Que
     _wins(quest, (5, "second"), (9, "first"))
     got = next_task.next_task(worker, now=after(1), pool="market")
     assert got.clear is not None
-    settlement.start(got.clear.slot_id, runner=worker, now=after(2))
+    runs.start(got.clear.slot_id, runner=worker, now=after(2))
     assert _ask(worker, 3) == ("quest", "second")
     assert _ask(factories.agent(), 4) == ("", "")
 
@@ -195,7 +195,7 @@ def test_in_fallback_what_ended_comes_back_without_a_worker(pool: Pool, quest: Q
     fallback.begin(pool.name, why=Fallback.Why.HAND, now=NOON)
     got = next_task.next_task(worker, now=after(1), pool="market")
     assert got.clear is not None
-    settlement.start(got.clear.slot_id, runner=worker, now=after(2))
+    runs.start(got.clear.slot_id, runner=worker, now=after(2))
     other = factories.agent()
     assert _ask(other, 901) == ("", "")
     assert _ask(other, 902) == ("fallback", "t")  # its lease has ended: the task is open again, and so is the room

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auction import clearing, errors, pools, settlement
+from auction import clearing, errors, pools, runs, settlement
 from auction.models import Pool, Slot
 from config.errors import RefusedError
 from tests import factories
@@ -107,7 +107,7 @@ def test_top_up_counts_sold_and_running_slots_and_replaces_finished_ones() -> No
     clearing.clear_round(NOON, pool.name)
     assert pools.top_up(pool.name, now=after(1)) == 0
     clear = pool.clears.get()
-    settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(2))
+    runs.start(clear.slot_id, runner=factories.runner(clear), now=after(2))
     assert pools.top_up(pool.name, now=after(3)) == 0
     settlement.finish(clear.slot_id, actual_cost_tokens=1, now=after(4))
     assert pools.top_up(pool.name, now=after(5)) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import clearing, errors, pools, settlement
+from auction import clearing, errors, pools, runs, settlement
 from auction.models import Clear, Pool, Task
 from economics.models import Account, Usage
 from tests import factories
@@ -61,30 +61,30 @@ def test_starting_takes_the_lease_and_starting_again_changes_nothing(sold: Clear
 def test_only_its_winner_starts_a_slot(sold: Clear) -> None:
     for stranger in (factories.agent(), factories.agent(kind="provider"), factories.agent(kind="grader")):
         with factories.refused(errors.UnknownSlotError):
-            settlement.start(sold.slot_id, runner=stranger, now=after(1))
+            runs.start(sold.slot_id, runner=stranger, now=after(1))
         with factories.refused(errors.UnknownSlotError):
             settlement.settle(sold.slot_id, 10, now=after(1), runner=stranger)
         with factories.refused(errors.UnknownSlotError):
-            settlement.heartbeat(sold.slot_id, runner=stranger, now=after(1))
+            runs.heartbeat(sold.slot_id, runner=stranger, now=after(1))
     with factories.refused(errors.UnknownSlotError):
-        settlement.start("nothing", runner=_runner(sold), now=after(1))
+        runs.start("nothing", runner=_runner(sold), now=after(1))
 
 
 def test_a_slot_that_was_not_started_cannot_be_kept_or_settled(sold: Clear) -> None:
     with factories.refused(errors.SlotNotSoldError):
-        settlement.heartbeat(sold.slot_id, runner=_runner(sold), now=after(1))
+        runs.heartbeat(sold.slot_id, runner=_runner(sold), now=after(1))
     with factories.refused(errors.SlotNotSoldError):
         settlement.settle(sold.slot_id, 10, now=after(1))
 
 
 def test_a_heartbeat_of_a_clock_that_is_behind_shortens_no_lease(running: Clear) -> None:
-    settlement.heartbeat(running.slot_id, runner=_runner(running), now=after(100))
-    clear = settlement.heartbeat(running.slot_id, runner=_runner(running), now=after(50))
+    runs.heartbeat(running.slot_id, runner=_runner(running), now=after(100))
+    clear = runs.heartbeat(running.slot_id, runner=_runner(running), now=after(50))
     assert clear.lease_until == after(1000)
 
 
 def test_a_lease_that_has_ended_cannot_be_renewed_even_before_the_sweep(running: Clear) -> None:
-    for deed in (settlement.heartbeat, settlement.finish):
+    for deed in (runs.heartbeat, settlement.finish):
         extra: dict[str, Any] = {"actual_cost_tokens": 10} if deed is settlement.finish else {}
         with factories.refused(errors.LeaseEndedError):
             deed(running.slot_id, runner=_runner(running), now=after(910), **extra)
@@ -204,7 +204,7 @@ def test_a_sweep_takes_each_kind_of_end_and_says_how_many(pool: Pool) -> None:
     factories.sale(into=pool, owner=quest)
     factories.sale(into=pool, at=after(60))
     lapsing = factories.sale(into=pool, at=after(120))
-    settlement.start(lapsing.slot_id, runner=_runner(lapsing), now=after(120))
+    runs.start(lapsing.slot_id, runner=_runner(lapsing), now=after(120))
 
     assert settlement.sweep(now=after(180)) == {"withdrawn": 1, "forfeited": 1, "lapsed": 1}
     assert settlement.sweep(now=after(180)) == {"withdrawn": 0, "forfeited": 0, "lapsed": 0}

@@ -47,11 +47,12 @@ def test_quests_get_by_the_value_of_their_tasks() -> None:
 
 
 def test_the_example_of_the_framework_page() -> None:
-    made = {name: _quest(name, value) for name, value in (("A", 30), ("B", 30), ("C", "7.5"))}
+    made = {name: _quest(name, value) for name, value in (("A", 30), ("B", 30), ("C", 15))}
     pool = factories.pool()
-    wins.graded(made["B"].account, 30, 0, into=pool, number=5)
-    wins.graded(made["C"].account, 10, 5, into=pool, number=10)
-    assert _split(50_000) == {"A": 30_000, "B": 15_000, "C": 5_000}
+    wins.graded(made["B"].account, 30, 15, into=pool, number=5)
+    wins.graded(made["C"].account, 10, 0, into=pool, number=2)
+    wins.graded(made["C"].account, 5, 15, into=pool)
+    assert _split(50_000) == {"A": 27_778, "B": 13_889, "C": 8_333}
 
 
 def test_an_allocation_says_what_it_follows_from() -> None:
@@ -117,23 +118,24 @@ def test_one_pool_splits_between_its_own_quests() -> None:
     assert _split() == {"a": 50, "b": 50}
 
 
-def test_reliability_starts_at_one_and_follows_what_was_kept() -> None:
+def test_reliability_starts_at_one_and_each_of_five_graded_wins_takes_the_place_of_a_fifth() -> None:
     quest, pool = _quest("a", 10), factories.pool()
+    _quest("b", 30)
     assert _reliability(quest) == 1
-    wins.graded(quest.account, 10, 0, into=pool, number=5)
-    assert _reliability(quest) == Decimal("0.5")  # (5 + 0) / (5 + 5)
-    wins.graded(quest.account, 10, 5, into=pool, number=10)
-    assert _reliability(quest) == Decimal("0.5")  # (5 + 5) / (5 + 15)
-    wins.graded(quest.account, 10, 25, into=pool)
-    assert _reliability(quest) == Decimal("0.595238095238095238")  # (5 + 7.5) / (5 + 16)
+    wins.graded(quest.account, 10, 5, into=pool)
+    assert _reliability(quest) == Decimal("0.9")  # 1 - 0.5 · 1 / 5
+    wins.graded(quest.account, 10, 5, into=pool, number=3)
+    assert _reliability(quest) == Decimal("0.6")
+    wins.graded(quest.account, 10, 5, into=pool, number=6)
+    assert _reliability(quest) == Decimal("0.5")
 
 
 def test_reliability_looks_at_the_last_twenty_graded_wins() -> None:
     quest, pool = _quest("a", 10), factories.pool()
-    wins.graded(quest.account, 10, 0, into=pool, number=100)
-    assert _reliability(quest) == Decimal("0.2")  # (5 + 0) / (5 + 20)
+    wins.graded(quest.account, 10, 2, into=pool, number=100)
+    assert _reliability(quest) == Decimal("0.2")
     wins.graded(quest.account, 10, 10, into=pool, number=10)
-    assert _reliability(quest) == Decimal("0.6")  # (5 + 10) / (5 + 20)
+    assert _reliability(quest) == Decimal("0.6")  # (10 · 2 + 10 · 10) / (20 · 10)
     wins.graded(quest.account, 10, 10, into=pool, number=10)
     assert _reliability(quest) == 1
 
@@ -144,10 +146,17 @@ def test_reliability_does_not_exceed_one() -> None:
     assert _reliability(quest) == 1
 
 
-def test_a_win_of_which_nothing_was_expected_counts_as_kept_by_nothing() -> None:
+def test_sums_are_compared_so_that_a_trifle_does_not_make_up_for_a_large_promise() -> None:
+    quest, pool = _quest("a", 1_000), factories.pool()
+    wins.graded(quest.account, 1_000, 0, into=pool)
+    wins.graded(quest.account, "0.01", 10, into=pool, number=19)
+    assert round(_reliability(quest), 4) == Decimal("0.19")  # 190 / 1,000.19; the mean of the ratios is 950
+
+
+def test_a_win_of_which_nothing_was_expected_breaks_no_promise() -> None:
     quest = _quest("a", 10)
-    wins.graded(quest.account, 0, 1_000, into=factories.pool(), number=5)
-    assert _reliability(quest) == Decimal("0.5")
+    wins.graded(quest.account, 0, 0, into=factories.pool(), number=5)
+    assert _reliability(quest) == 1
 
 
 def test_what_is_not_graded_yet_is_not_judged() -> None:
@@ -159,8 +168,30 @@ def test_what_is_not_graded_yet_is_not_judged() -> None:
 def test_reliability_multiplies_the_value() -> None:
     quest = _quest("a", 10)
     _quest("b", 10)
-    wins.graded(quest.account, 10, 0, into=factories.pool(), number=15)
-    assert _split(125) == {"a": 25, "b": 100}  # (5 + 0) / (5 + 15) = 0.25
+    wins.graded(quest.account, 8, 2, into=factories.pool(), number=15)
+    assert _split(125) == {"a": 25, "b": 100}
+
+
+@pytest.mark.parametrize("promise", [10, 10**3, 10**9])
+def test_who_keeps_nothing_counts_a_tenth_of_the_average_whatever_it_promises(promise: int) -> None:
+    quest = _quest("a", promise)
+    _quest("b", 20)
+    wins.graded(quest.account, promise, 0, into=factories.pool(), number=5)
+    assert _split(105) == {"a": 5, "b": 100}  # on average they weigh (0 + 20) / 2; a tenth of that is 1
+
+
+def test_what_is_left_to_who_keeps_nothing_is_no_more_than_it_promises() -> None:
+    quest = _quest("a", 1)
+    _quest("b", 999)
+    wins.graded(quest.account, 10, 0, into=factories.pool(), number=5)
+    assert _split(1_000) == {"a": 1, "b": 999}
+
+
+def test_where_nobody_kept_anything_all_get_alike() -> None:
+    pool = factories.pool()
+    for name, value in (("a", 1), ("b", 100)):
+        wins.graded(_quest(name, value).account, 10, 0, into=pool, number=5)
+    assert _split() == {"a": 50, "b": 50}
 
 
 def test_what_the_bid_promised_is_not_taken_back_by_the_task() -> None:
@@ -182,7 +213,7 @@ def test_what_the_bid_promised_is_not_taken_back_by_the_task() -> None:
     factories.run(Clear.objects.get(), 100, Decimal(20), at=after(1))
     factories.task(wallet, expected_value_usd=Decimal(1))
     (owner,) = split.owners(pool, now=after(60))
-    assert owner.reliability == Decimal("0.916666666666666667")  # (5 + 20 / 40) / (5 + 1)
+    assert owner.reliability == Decimal("0.9")  # 1 - (1 - 20 / 40) · 1 / 5
 
 
 def test_agents_with_tasks_of_their_own_are_owners_of_slots_but_not_of_stipends() -> None:
@@ -208,22 +239,18 @@ def test_the_split_is_one_statement_however_many_quests() -> None:
     assert len(queries) == 1
 
 
-# Boasting: a quest that promises B times what it keeps. The formula starts everybody with five kept wins, so a
-# promise is not worth nothing; after twenty graded wins it is worth 0.8 + 0.2 · B times the honest one.
-
-
-def _weight(value: Decimal, *, kept: Decimal, boast: int, graded: int) -> Decimal:
-    """Return the weight of a quest that promises `boast` times its value and keeps what it is worth."""
-    number = min(graded, split.JUDGED)
-    reliability = max(Decimal("0.1"), min(Decimal(1), (5 + number * kept / boast) / (5 + number)))
-    return value * boast * reliability
-
-
-@pytest.mark.parametrize(("boast", "times"), [(1, "1"), (2, "1.2"), (10, "2.8"), (100, "20.8")])
-def test_a_boast_counts_for_a_fifth_of_itself_once_twenty_wins_are_graded(boast: int, times: str) -> None:
-    assert _weight(Decimal(10), kept=Decimal(1), boast=boast, graded=20) == 10 * Decimal(times)
+@pytest.mark.parametrize("boast", [1, 2, 10, 100, 10**6])
+def test_boasting_brings_nothing_once_five_wins_are_graded(boast: int) -> None:
+    _quest("honest", 10)
     boaster = _quest("boaster", 10 * boast)
-    wins.graded(boaster.account, 10 * boast, 10, into=factories.pool(), number=20)
+    wins.graded(boaster.account, 10 * boast, 10, into=factories.pool(), number=5)
+    assert _split() == {"boaster": 50, "honest": 50}
+
+
+@pytest.mark.parametrize(("graded", "times"), [(0, "10"), (1, "8.2"), (2, "6.4"), (3, "4.6"), (4, "2.8"), (5, "1")])
+def test_each_graded_win_takes_a_fifth_of_a_boast(graded: int, times: str) -> None:
+    boaster = _quest("boaster", 100)
+    wins.graded(boaster.account, 100, 10, into=factories.pool(), number=graded)
     (found,) = split.get_quest_budget_allocation(1, now=after(3600))
     assert found.value_usd * found.reliability == 10 * Decimal(times)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import batches, clearing, errors, order_book, payouts, settlement
+from auction import batches, clearing, errors, order_book, payouts, runs, settlement
 from auction.models import Bid, Clear, Pool, Slot, Task
 from economics import admission, budget_policy, ledger, stops
 from economics.errors import AdmissionRefusedError, BudgetExhaustedError, EnvelopeFrozenError
@@ -63,7 +63,7 @@ def _sold(into: Pool, cost: int | None, of: Envelope | None, *, at: datetime = N
 
 
 def _refused_start(clear: Clear, *, at: datetime) -> AdmissionRefusedError:
-    got = settlement.start(clear.slot_id, runner=factories.runner(clear), now=at)
+    got = runs.start(clear.slot_id, runner=factories.runner(clear), now=at)
     assert isinstance(got, AdmissionRefusedError)
     return got
 
@@ -205,10 +205,10 @@ def test_heartbeats_prolong_the_reservation_as_long_as_policy_allows(pool: Pool,
     held = Reservation.objects.get(pk=clear.reservation_id or 0)
     assert held.expires_at == after(900)
     runner = factories.runner(clear)
-    settlement.heartbeat(clear.slot_id, runner=runner, now=after(200))
+    runs.heartbeat(clear.slot_id, runner=runner, now=after(200))
     held.refresh_from_db()
     assert held.expires_at == after(1100)
-    settlement.heartbeat(clear.slot_id, runner=runner, now=after(800))
+    runs.heartbeat(clear.slot_id, runner=runner, now=after(800))
     held.refresh_from_db()
     assert held.expires_at == after(1200)
     # It expires before the run ends; what is used is booked late, and flagged.
@@ -253,7 +253,7 @@ def test_an_envelope_that_refuses_blocks_the_clear(pool: Pool, envelope: Envelop
     assert not Transfer.objects.filter(reason="capture").exists()
     assert (factories.figures(envelope).held, factories.figures(envelope).settled) == (0, 800)
     with factories.refused(errors.SlotNotSoldError) as said:
-        settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(20))
+        runs.start(clear.slot_id, runner=factories.runner(clear), now=after(20))
     assert (said.value.figures["state"], said.value.figures["refusal_id"]) == ("blocked", row.pk)
 
 
@@ -372,18 +372,18 @@ def test_a_quests_win_is_run_by_who_claimed_it_and_by_nobody_else(pool: Pool) ->
     namesake = factories.agent("q1")
     for nobody in (worker, namesake):
         with factories.refused(errors.UnknownSlotError):
-            settlement.start(win.slot_id, runner=nobody, now=after(1))
+            runs.start(win.slot_id, runner=nobody, now=after(1))
     win = _claimed(win, worker)
     with factories.refused(errors.UnknownSlotError):
-        settlement.start(win.slot_id, runner=other, now=after(1))
+        runs.start(win.slot_id, runner=other, now=after(1))
     # Its claim is over, but nobody has taken it over.
     running = factories.started(win, at=after(100))
     assert running.runner_account == Account.objects.get(owner_type="agent", owner_id=worker.pk)
-    for deed in (settlement.heartbeat, settlement.finish):
+    for deed in (runs.heartbeat, settlement.finish):
         extra: dict[str, Any] = {"actual_cost_tokens": 10} if deed is settlement.finish else {}
         with factories.refused(errors.UnknownSlotError):
             deed(win.slot_id, runner=other, now=after(110), **extra)
-    settlement.heartbeat(win.slot_id, runner=worker, now=after(110))
+    runs.heartbeat(win.slot_id, runner=worker, now=after(110))
     settlement.settle(win.slot_id, 10, Decimal(1), now=after(120), runner=worker)
     # The quest pays, and the reward is halved between it and its runner.
     _fill_treasury()
@@ -421,7 +421,7 @@ def test_a_given_slot_costs_nothing_and_pays_only_its_runner(pool: Pool) -> None
     worker = factories.agent()
     clear = _given(pool, worker)
     with factories.refused(errors.UnknownSlotError):
-        settlement.start(clear.slot_id, runner=factories.agent(), now=after(1))
+        runs.start(clear.slot_id, runner=factories.agent(), now=after(1))
     factories.started(clear, at=after(1))
     _fill_treasury()
     done = settlement.settle(clear.slot_id, 10, Decimal(1), now=after(2), runner=worker)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 from django.db import transaction
 
-from auction import audit, backlog, batches, clearing, payouts, pools, replay, settlement
+from auction import audit, backlog, batches, clearing, payouts, pools, replay, runs, settlement
 from auction.models import Bid, Clear, Payout, Pool, Round, Slot
 from economics import ledger, mint
 from economics.models import Account, DailyIssue, MonetaryPolicy, Transfer, Usage
@@ -59,7 +59,7 @@ def clear() -> Scene:
 def settle() -> Scene:
     pool, wallets, (first, _second) = _sold()
     runner = factories.runner(first)
-    settlement.start(first.slot_id, runner=runner, now=after(2))
+    runs.start(first.slot_id, runner=runner, now=after(2))
     return Scene(
         pool,
         wallets,
@@ -77,7 +77,7 @@ def pay_out() -> Scene:
 def sweep() -> Scene:
     """One slot lapses, one is forfeited, and one that a quest has won is withdrawn."""
     pool, wallets, (first, _second) = _sold()
-    settlement.start(first.slot_id, runner=factories.runner(first), now=after(2))
+    runs.start(first.slot_id, runner=factories.runner(first), now=after(2))
     quest = factories.wallet(1000, quest=pool.name)
     factories.sale(50, into=pool, owner=quest, at=after(60))
     return Scene(pool, [*wallets, quest], lambda: settlement.sweep(now=after(70)))

@@ -22,6 +22,7 @@ from auction import (
     payouts,
     pools,
     replay,
+    runs,
     settlement,
     stipends,
 )
@@ -168,7 +169,7 @@ class Market(RuleBasedStateMachine):
     def start(self, clear: int, skew: int) -> None:
         wins = Clear.objects.filter(account__owner_type="agent")
         if one := _pick(wins.filter(state="sold"), wins, clear):
-            self.attempt(lambda: settlement.start(one.slot_id, runner=factories.runner(one), now=self.at(skew)))
+            self.attempt(lambda: runs.start(one.slot_id, runner=factories.runner(one), now=self.at(skew)))
 
     @rule(clear=PICK)
     def run_for_a_quest(self, clear: int) -> None:
@@ -179,13 +180,13 @@ class Market(RuleBasedStateMachine):
             Clear.objects.filter(pk=one.pk).update(
                 claimed_at=self.now, claim_until=self.at(5), runner=runner, runner_kind=runner.kind
             )
-            self.attempt(lambda: settlement.start(one.slot_id, runner=runner, now=self.now))
+            self.attempt(lambda: runs.start(one.slot_id, runner=runner, now=self.now))
 
     @rule(clear=PICK)
     def heartbeat(self, clear: int) -> None:
         one = _pick(Clear.objects.filter(state="running"), Clear.objects.all(), clear)
         if one and (one.runner_id or one.account.owner_type == "agent"):
-            self.attempt(lambda: settlement.heartbeat(one.slot_id, runner=factories.runner(one), now=self.now))
+            self.attempt(lambda: runs.heartbeat(one.slot_id, runner=factories.runner(one), now=self.now))
 
     @rule(clear=PICK, cost=st.integers(0, 3), impact=st.none() | st.integers(0, 100))
     def settle(self, clear: int, cost: int, impact: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import connections, transaction
 
-from auction import clearing, fallback, next_task, order_book, pools, settlement
+from auction import clearing, fallback, next_task, order_book, pools, runs
 from auction.models import Bid, Clear, Fallback, FallbackShare, Pool, Slot, Task
 from config.errors import RefusedError
 from economics.models import Account
@@ -213,7 +213,7 @@ def test_a_claim_whose_time_is_over_is_started_or_taken_over_and_never_both() ->
     slots = [_ask(first, markets)(number) or "" for number in range(rounds)]
 
     def start(number: int) -> str:
-        settlement.start(slots[number], runner=first, now=after(61))
+        runs.start(slots[number], runner=first, now=after(61))
         return slots[number]
 
     outcomes = race(start, _ask(second, markets, 61), rounds=rounds)
@@ -248,7 +248,7 @@ def test_a_killed_holder_loses_its_claim_and_then_its_lease() -> None:
     slot = _killed(lambda: _ask(first, [market])(0))
     assert _ask(second, [market], 60)(0) is None  # it could still come
     assert _ask(second, [market], 61)(0) == slot
-    _killed(lambda: str(settlement.start(slot or "", runner=second, now=after(62))))
+    _killed(lambda: str(runs.start(slot or "", runner=second, now=after(62))))
     assert _ask(third, [market], 961)(0) is None  # it could still be heard of
     again = _ask(third, [market], 962)(0)
     assert again not in (None, slot)

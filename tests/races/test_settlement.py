@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from auction import clearing, payouts, settlement
+from auction import clearing, payouts, runs, settlement
 from auction.models import Clear, Payout, Slot, Task
 from economics import ledger
 from economics.models import Account, Transfer, Usage
@@ -109,7 +109,7 @@ def test_a_heartbeat_renews_a_lease_or_comes_too_late() -> None:
     def beat(number: int) -> str:
         clear = clears[number]
         assert clear.runner is not None
-        return settlement.heartbeat(clear.slot_id, runner=clear.runner, now=after(60 * (number + 1) - 0.1)).state
+        return runs.heartbeat(clear.slot_id, runner=clear.runner, now=after(60 * (number + 1) - 0.1)).state
 
     def lapse(number: int) -> int:
         return settlement.sweep(now=after(60 * (number + 1)))["lapsed"]

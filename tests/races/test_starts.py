@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import transaction
 
-from auction import batches, clearing, settlement
+from auction import batches, clearing, runs, settlement
 from auction.models import Clear, Pool, Slot, Task
 from economics import admission, envelopes
 from economics.errors import AdmissionRefusedError
@@ -31,7 +31,7 @@ class Started(NamedTuple):
 
 
 def _start(clear: Clear) -> Started:
-    got = settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
+    got = runs.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
     if isinstance(got, AdmissionRefusedError):
         return Started("blocked", dict(got.figures))
     return Started(got.state, {})
@@ -142,7 +142,7 @@ def test_a_heartbeat_keeps_a_reservation_or_comes_after_its_end() -> None:
 
     def beat(number: int) -> str:
         clear = clears[number]
-        return settlement.heartbeat(clear.slot_id, runner=factories.runner(clear), now=after(60.9)).state
+        return runs.heartbeat(clear.slot_id, runner=factories.runner(clear), now=after(60.9)).state
 
     def expire(number: int) -> int:
         held = Reservation.objects.filter(slot_id=clears[number].slot_id, state="open", expires_at__lte=after(61))

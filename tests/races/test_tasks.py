@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from auction import backlog, batches, clearing, settlement
+from auction import backlog, batches, clearing, runs, settlement
 from tests import factories
 from tests.factories import after
 from tests.races.crew import race, stuck
@@ -54,7 +54,7 @@ def _clears(market: Pool) -> list[str]:
         factories.bid(owner, 100, market)
     cleared = clearing.clear_round(after(1), market.name)
     for clear in cleared.clears.select_related("account"):
-        settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
+        runs.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
     return sorted(cleared.clears.values_list("winning_task_id", flat=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from auction import clearing, errors, next_task, settlement
+from auction import clearing, errors, next_task, runs, settlement
 from auction.models import Bid, Clear, Slot, Task
 from economics import envelopes
 from economics.errors import AdmissionRefusedError
@@ -36,7 +36,7 @@ def test_a_win_is_blocked_its_slot_sold_again_and_the_work_done_when_there_is_ro
 
     # 12:00:10: somebody else uses 500 tokens for the same hypothesis. The 600 do not fit in any more.
     factories.record(hypothesis, 500, at=after(10))
-    refusal = settlement.start(clear.slot_id, runner=worker, now=after(20))
+    refusal = runs.start(clear.slot_id, runner=worker, now=after(20))
     assert isinstance(refusal, AdmissionRefusedError)
     assert (refusal.code, refusal.figures["most"]) == ("budget_exhausted", 500)
     advice = str(refusal.figures["would_pass"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auction import clearing, errors, order_book, pools, settlement
+from auction import clearing, errors, order_book, pools, runs, settlement
 from auction.models import Bid, Clear, Pool, Slot, Task
 from economics.models import Account, Transfer
 from tests import factories
@@ -38,7 +38,7 @@ def test_a_slot_not_started_in_time_is_forfeited_and_offered_again(pool: Pool) -
     # 12:04:59: there is time. 12:05: there is none, and what was won is paid.
     assert settlement.sweep(now=after(299))["forfeited"] == 0
     with factories.refused(errors.StartDeadlinePassedError):
-        settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(300))
+        runs.start(clear.slot_id, runner=factories.runner(clear), now=after(300))
     assert settlement.sweep(now=after(300))["forfeited"] == 1
     assert (_state(clear), _money(clear)) == (("forfeited", "open"), (RESERVE, 0))
 
@@ -59,7 +59,7 @@ def test_a_running_slot_without_a_heartbeat_lapses_and_is_paid(pool: Pool) -> No
 
     # Started at 12:00:10, the lease ends at 12:15:10; a heartbeat at 12:10:10 moves that to 12:25:10.
     assert factories.started(clear, at=after(10)).lease_until == after(910)
-    assert settlement.heartbeat(clear.slot_id, runner=runner, now=after(610)).lease_until == after(1510)
+    assert runs.heartbeat(clear.slot_id, runner=runner, now=after(610)).lease_until == after(1510)
     assert settlement.sweep(now=after(1509))["lapsed"] == 0
     assert settlement.sweep(now=after(1510))["lapsed"] == 1
 
@@ -67,7 +67,7 @@ def test_a_running_slot_without_a_heartbeat_lapses_and_is_paid(pool: Pool) -> No
     assert (_state(clear), _money(clear)) == (("lapsed", "open"), (RESERVE, 0))
     assert not Slot.objects.filter(offers_again=clear.slot_id).exists()
     with factories.refused(errors.LeaseEndedError):
-        settlement.heartbeat(clear.slot_id, runner=runner, now=after(1511))
+        runs.heartbeat(clear.slot_id, runner=runner, now=after(1511))
     with factories.refused(errors.LeaseEndedError):
         settlement.settle(clear.slot_id, 100, now=after(1511), runner=runner)
 
@@ -95,7 +95,7 @@ def test_a_provider_takes_an_unsold_slot_back_but_not_a_running_one(pool: Pool) 
     bid = factories.bid(factories.wallet(100), 50, pool)
     clearing.clear_round(NOON, pool.name)
     clear = Clear.objects.select_related("account").get(bid=bid.pk)
-    settlement.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
+    runs.start(clear.slot_id, runner=factories.runner(clear), now=after(1))
 
     assert settlement.withdraw_slot(idle.pk, provider=provider, now=after(2)).state == "withdrawn"
     with factories.refused(errors.SlotNotSoldError):
@@ -121,7 +121,7 @@ def test_a_stopped_pool_withdraws_what_is_not_running_and_sells_nothing(pool: Po
     first, second = (factories.bid(factories.wallet(100), 50, pool) for _ in range(2))
     clearing.clear_round(NOON, pool.name)
     running, waiting = (Clear.objects.select_related("account").get(bid=bid.pk) for bid in (first, second))
-    settlement.start(running.slot_id, runner=factories.runner(running), now=after(1))
+    runs.start(running.slot_id, runner=factories.runner(running), now=after(1))
     resting = factories.bid(factories.wallet(100), 50, pool, at=after(2))
 
     assert settlement.stop_pool(pool.name, now=after(60)) == 1

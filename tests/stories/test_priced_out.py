@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from auction import cycle, next_task, pools, settlement
+from auction import cycle, next_task, pools, runs, settlement
 from auction.models import Bid, Clear, Quest, QuestAllocation
 from economics import ledger
 from economics.models import Account, MonetaryPolicy
@@ -76,7 +76,7 @@ def _minute(world: World, minute: int, shaky: Decimal) -> str:
 
 
 def _work(world: World, claimed: Clear, impact: Decimal, *, now: datetime) -> None:
-    assert settlement.start(claimed.slot_id, runner=world.worker, now=now) == claimed
+    assert runs.start(claimed.slot_id, runner=world.worker, now=now) == claimed
     settlement.settle(claimed.slot_id, 1_000, impact, now=now, runner=world.worker)
 
 

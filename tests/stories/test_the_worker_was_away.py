@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from auction import cycle, next_task, pools, settlement
+from auction import cycle, next_task, pools, runs, settlement
 from auction.models import Clear, Fallback, FallbackShare, Pool, QuestAllocation, Round, Slot, StipendDay
 from economics.models import Transfer
 from tests import factories
@@ -57,7 +57,7 @@ class _Crew:
             got = next_task.next_task(agent, now=_at(minute), pool="market")
             told[got.source.value] += 1
             if got.clear:
-                settlement.start(got.clear.slot_id, runner=agent, now=_at(minute))
+                runs.start(got.clear.slot_id, runner=agent, now=_at(minute))
             self.busy[agent] = (got.clear.slot_id, minute) if got.clear else None
 
 
