@@ -48,7 +48,7 @@ class QuestAllocation(models.Model):
         decimal_places=18,
         default=1,
         db_default=1,
-        help_text="0.1 to 1: realised by promised value of its last graded wins.",
+        help_text="0 to 1: what its last graded wins brought, by what they had promised.",
     )
     paid_tokens = models.BigIntegerField(
         default=0, db_default=0, help_text="Less than its part where its wallet is full."
@@ -69,7 +69,7 @@ class QuestAllocation(models.Model):
             ),
             models.CheckConstraint(
                 name="allocation_figures_are_numbers",  # NaN is above every number
-                condition=Q(value_usd__gte=0, value_usd__lt=10**22, reliability__gt=0, reliability__lte=1),
+                condition=Q(value_usd__gte=0, value_usd__lt=10**22, reliability__gte=0, reliability__lte=1),
             ),
         )
         indexes = (models.Index(name="allocation_by_day", fields=["-day"]),)

@@ -47,12 +47,11 @@ def test_quests_get_by_the_value_of_their_tasks() -> None:
 
 
 def test_the_example_of_the_framework_page() -> None:
-    made = {name: _quest(name, value) for name, value in (("A", 30), ("B", 30), ("C", 15))}
+    made = {name: _quest(name, value) for name, value in (("A", 30), ("B", 30), ("C", 25))}
     pool = factories.pool()
-    wins.graded(made["B"].account, 30, 15, into=pool, number=5)
-    wins.graded(made["C"].account, 10, 0, into=pool, number=2)
-    wins.graded(made["C"].account, 5, 15, into=pool)
-    assert _split(50_000) == {"A": 27_778, "B": 13_889, "C": 8_333}
+    wins.graded(made["B"].account, 30, 15, into=pool, number=10)
+    wins.graded(made["C"].account, 10, 0, into=pool, number=4)
+    assert _split(50_000) == {"A": 30_000, "B": 15_000, "C": 5_000}
 
 
 def test_an_allocation_says_what_it_follows_from() -> None:

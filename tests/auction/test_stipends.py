@@ -59,7 +59,7 @@ def test_stipends_are_a_share_of_the_issue_split_between_the_quests() -> None:
 def test_allocations_keep_what_they_follow_from() -> None:
     quest = _quest("a", 10)
     _quest("b", 30)
-    wins.graded(quest.account, 10, 0, into=factories.pool(), number=5, at=after(-60))
+    wins.graded(quest.account, 10, 5, into=factories.pool(), number=5, at=after(-60))
     _paid()
     kept = QuestAllocation.objects.order_by("quest_id").values_list(
         "quest_id", "day", "tokens", "paid_tokens", "share", "value_usd", "reliability", "created_at"

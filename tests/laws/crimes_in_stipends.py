@@ -49,7 +49,7 @@ CRIMES: Final[list[tuple[str, str]]] = [
         for columns in (
             {"value_usd": "-1"},
             {"value_usd": "'NaN'"},
-            {"reliability": "0"},
+            {"reliability": "-0.1"},
             {"reliability": "1.1"},
             {"reliability": "'NaN'"},
         )

@@ -107,9 +107,9 @@ def test_bad_work_is_priced_out_in_four_rounds(world: World) -> None:
     ("work", "won", "left", "next_day"),
     [
         # It wins, works well and has its charge back two minutes later, in time to bid 60 again; and so on.
-        (GOOD, ["steady", "steady", "shaky", "steady"] * 3, 130, (60, "1")),
-        # It wins once, and with 70 tokens for two tasks it is out.
-        (BAD, ["steady", "steady", "shaky"] + ["steady"] * 9, 70, (46, "0.625")),
+        (GOOD, ["steady", "steady", "shaky", "steady"] * 3, 125, (60, "1")),
+        # It wins once, and with 65 tokens for two tasks it is out.
+        (BAD, ["steady", "steady", "shaky"] + ["steady"] * 9, 65, (34, "0.4")),
     ],
 )
 def test_a_stipend_lets_it_come_back_and_its_work_decides_whether_it_stays(
@@ -117,10 +117,10 @@ def test_a_stipend_lets_it_come_back_and_its_work_decides_whether_it_stays(
 ) -> None:
     _play(world, range(4), shaky=BAD)
 
-    # The next day's 120 tokens go by what was promised and what was kept of it: 2 · 5/7 against 2 · 1. With 50 more the
+    # The next day's 120 tokens go by what was promised and what was kept of it: 2 · 3/5 against 2 · 1. With 45 more the
     # shaky quest can bid 60 for each of its tasks again.
     assert _play(world, range(TOMORROW, TOMORROW + 12), shaky=work) == won
-    assert _stipends(1) == {"shaky": (50, Decimal("0.7143")), "steady": (70, Decimal(1))}
+    assert _stipends(1) == {"shaky": (45, Decimal("0.6")), "steady": (75, Decimal(1))}
     assert _balance(world.shaky) == left
 
     # The day after, good work has made up for the two that came to nothing; bad work costs it stipends, too.
