@@ -40,7 +40,8 @@ WITH task AS MATERIALIZED (
     SELECT t.id, q.id AS quest_id, q.account_id, q.strategy, q.bid_factor, q.pace, q.is_active,
            t.expected_value_usd AS value, t.expected_cost_tokens AS cost, t.model,
            coalesce(nullif(t.entity_type, ''), 'quest') AS entity_type,
-           coalesce(nullif(t.entity_id, ''), q.id) AS entity_id, {pools.BLOCKED} AS blocked
+           coalesce(nullif(t.entity_id, ''), q.id) AS entity_id, {pools.BLOCKED} AS blocked,
+           {pools.REFUSED_LATELY} AS refused
       FROM auction_quests q JOIN auction_tasks t ON t.quest_id = q.id AND t.state = 'open'
      WHERE q.pool_id = %(pool)s
 ), model AS MATERIALIZED (
@@ -68,9 +69,11 @@ WITH task AS MATERIALIZED (
     SELECT t.*, b.id AS bid_id, b.price, b.is_automatic, b.ttl_at,
            CASE WHEN NOT t.is_active THEN 'quest_inactive'
                 WHEN t.blocked THEN 'task_blocked'
-                WHEN g.code = 'no_envelope' AND t.cost IS NULL THEN NULL
+                WHEN g.code = 'no_envelope' AND t.cost IS NULL
+                     THEN CASE WHEN t.refused THEN 'refused_lately' END
                 WHEN g.code <> '' THEN g.code
-                WHEN g.room < t.cost THEN 'envelope_exhausted' END AS closed,
+                WHEN g.room < t.cost THEN 'envelope_exhausted'
+                WHEN t.refused THEN 'refused_lately' END AS closed,
            w.tokens / greatest(w.unblocked, 1) AS each,
            least(%(most)s, floor(CASE t.strategy
                WHEN 'paced' THEN least(t.pace * t.value / %(usd)s, w.tokens)
@@ -151,7 +154,8 @@ def submit_bids_for_tasks(*, now: datetime, pool: str = pools.DEFAULT) -> BidCyc
     For each unblocked open task of an active quest whose envelope has room: `floor(clamp(bid_factor * EV, 0, cap))`
     wallet tokens, EV the task's value over `usd_per_token`, cap the wallet (its automatic holds included) shared by
     the quest's unblocked tasks; under `paced` `floor(min(pace * EV, wallet))`. In order of value while they fit, never
-    below the reserve, good till the pool's longest. A bid stands until it is more than a tenth off its target, or its
+    below the reserve, good till the pool's longest. A task that was refused when it was to start rests for
+    `pools.REST_CYCLES` cycles, counted from its win. A bid stands until it is more than a tenth off its target, or its
     task may not bid any more. A cycle done before returns its record; a stopped pool is refused.
     """
     book = pools.get(pool)
@@ -214,6 +218,7 @@ def _plan(pool: Pool, at: datetime) -> dict[str, int]:
         "least": max(pool.reserve_tokens, pool.min_bid_tokens),
         "most": pool.max_bid_tokens,
         "now": at,
+        "rested": pools.rested_since(pool, at),
     }
     with connection.cursor() as cursor:
         cursor.execute(_PLAN, terms)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -19,6 +20,11 @@ _TICK = timedelta(microseconds=1)
 # SQL: the task of alias t waits for one that is not done. Never stored: what is asked for anew cannot be out of date.
 BLOCKED = """EXISTS (SELECT FROM auction_task_needs n JOIN auction_tasks needed ON needed.id = n.needs_id
                       WHERE n.task_id = t.id AND needed.state <> 'done')"""
+REST_CYCLES: Final = 10
+# SQL: the task of alias t won a slot of the pool lately and was refused when it was to start. What the gate before the
+# market does not see (a cap of the whole fleet, a model without a price) would let it win in every cycle, for nothing.
+REFUSED_LATELY = """t.id IN (SELECT c.winning_task_id FROM compute_auction_clears c
+                                  WHERE c.pool_id = %(pool)s AND c.state = 'blocked' AND c.cleared_at > %(rested)s)"""
 
 
 def ensure_default() -> None:
@@ -98,6 +104,11 @@ def cycle_start(pool: Pool, now: datetime) -> datetime:
     """Return the start of the cycle `now` lies in: cycles are aligned to the Unix epoch."""
     seconds = pool.cycle_seconds
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=UTC)
+
+
+def rested_since(pool: Pool, now: datetime) -> datetime:
+    """Return the moment since when a win that was refused at its start keeps its task from bidding by itself."""
+    return now - timedelta(seconds=REST_CYCLES * pool.cycle_seconds)
 
 
 def is_due(pool: Pool, now: datetime) -> bool:

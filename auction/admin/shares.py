@@ -19,6 +19,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "no_envelope": "without an envelope for their cost",
     "envelope_frozen": "of a frozen envelope",
     "envelope_exhausted": "of an exhausted envelope",
+    "refused_lately": "refused a moment ago when they were to start",
     "wallet_too_small": "beyond what the wallet can hold",
     "value_below_reserve": "worth less than the reserve",
 }

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auction import bidder, clearing, errors, pools
-from auction.models import Bid, BidCycle, Need, Pool, Quest, Task
+from auction import bidder, clearing, errors, next_task, pools, runs
+from auction.models import Bid, BidCycle, Clear, Need, Pool, Quest, Task
 from economics import stops
+from economics.errors import AdmissionRefusedError
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
 
@@ -177,6 +178,26 @@ def test_a_task_whose_expected_cost_does_not_fit_does_not_bid(pool: Pool) -> Non
     work(quest, 500, "d", **entity, model="another", expected_cost_tokens=1_001)
     assert cycle(pool).reasons == {"envelope_exhausted": 2}
     assert set(standing(quest)) == {"a", "c"}
+
+
+def test_a_task_that_was_refused_at_its_start_rests_for_ten_cycles(pool: Pool) -> None:
+    """The gate before the market does not see every reason: without a rest it would win each round, for nothing."""
+    quest = factories.quest(tokens=1_000, into=pool)
+    own = factories.envelope("h-1")
+    work(quest, 500, "a", entity_type="hypothesis", entity_id="h-1", model="unheard-of", expected_cost_tokens=5)
+    factories.slot(pool)
+    cycle(pool)
+    clearing.clear_round(NOON, pool.name)
+    win, worker = Clear.objects.get(), factories.agent()
+    assert next_task.next_task(worker, now=after(1), pool=pool.name).clear == win
+    assert isinstance(runs.start(win.slot_id, runner=worker, now=after(30)), AdmissionRefusedError)
+    assert factories.figures(own, at=after(30))[1:3] == (0, 0)
+
+    for minute in (1, 9):
+        assert cycle(pool, after(60 * minute)).reasons == {"refused_lately": 1}
+    assert standing(quest) == {}
+    assert cycle(pool, after(60 * 10)).placed == 1
+    assert standing(quest) == {"a": 300}
 
 
 def test_a_bid_by_hand_is_left_alone(pool: Pool) -> None:
