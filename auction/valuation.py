@@ -10,7 +10,7 @@ from auction.models import Task
 from economics import envelopes
 from economics.money import MOST_USD
 
-NO_PRIORITY: Final = Decimal("0.5")  # of a task without an entity, or of an entity without an envelope: factor 1
+NO_PRIORITY: Final = Decimal("0.5")  # of a task without an entity, or of an entity that has no priority yet: factor 1
 _USD_STEP: Final = Decimal("1e-12")
 _MOST: Final = MOST_USD - _USD_STEP  # what a column of USD holds
 _DIGITS: Final = 60  # 27 of the value, 6 of the chance, 7 of the factor, and room

@@ -15,10 +15,13 @@ from economics.models.ceilings import MOST_AMOUNT
 CEILINGS: Final = ("token_budget", "cpu_budget", "storage_budget_gb", "api_call_budget")
 _CHANGEABLE: Final = frozenset({*CEILINGS, "window_kind", "request_token_cap"})
 LONGEST_TYPE, LONGEST_ID = 64, 200
-# The priority of every entity that has an envelope: a SELECT of (entity_type, entity_id, priority), 0 to 1, that other
-# apps may join. A program that writes with SQL may have set one beyond; it counts as the nearer end.
+# The priority of every entity whose envelope has one: a SELECT of (entity_type, entity_id, priority), 0 to 1, that
+# other apps may join. A program that writes with SQL may have set one beyond; it counts as the nearer end. A new
+# envelope says 0, which means nothing before its entity was scored.
 PRIORITIES: Final = """
-SELECT entity_type, entity_id, least(1, greatest(0, priority_score)) AS priority FROM resource_budgets"""
+SELECT b.entity_type, b.entity_id, least(1, greatest(0, b.priority_score)) AS priority FROM resource_budgets b
+ WHERE b.priority_score <> 0 OR EXISTS (
+     SELECT FROM economics_scores s WHERE s.entity_type = b.entity_type AND s.entity_id = b.entity_id)"""
 
 
 def open_envelope(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from auction import valuation
 from auction.models import Task
+from economics import scores
 from economics.models import Envelope
 from economics.money import MOST_USD
 from tests import factories
@@ -61,7 +62,18 @@ def test_an_entity_without_an_envelope_changes_nothing() -> None:
     assert _scored(task) == (7, Decimal("0.5"))
 
 
-@pytest.mark.parametrize(("priority", "value"), [("0", "5"), ("1", "15"), ("7", "15"), ("-1", "5")])
+def test_a_priority_of_nothing_counts_once_the_entity_was_scored() -> None:
+    entity = _priority("h1", "0")
+    task = factories.quest_task(factories.quest(), entity=entity, value_if_works_usd=Decimal(10))
+    valuation.score_all(now=NOON)
+    assert _scored(task) == (10, Decimal("0.5"))
+    factories.assessment("h1", value="0")
+    scores.recompute(now=after(1))
+    valuation.score_all(now=after(2))
+    assert _scored(task) == (5, 0)
+
+
+@pytest.mark.parametrize(("priority", "value"), [("0.1", "6"), ("1", "15"), ("7", "15"), ("-1", "5")])
 def test_priority_counts_from_half_to_one_and_a_half(priority: str, value: str) -> None:
     task = factories.quest_task(factories.quest(), entity=_priority("h1", priority), value_if_works_usd=Decimal(10))
     valuation.score_all(now=NOON)
