@@ -98,7 +98,7 @@ class Cluster:
         self._lock = processes.Lock(self._home.path / "lock", str(self.data_dir))
         try:
             self._programs = self._bin_dir or self._home.programs(self._version)
-            self._end_orphan()
+            _end_orphan(self._data)
             self._initialise()
             self._remove_state()  # of a server that was killed, with its temporary folder
             self._sockets = self._home.socket_folder()
@@ -180,18 +180,6 @@ class Cluster:
         self._run("postgres", "--single", "-D", new, "postgres", text=f"CREATE DATABASE {APP};\n")
         new.rename(self._data)
 
-    def _end_orphan(self) -> None:
-        """Stop a server whose launcher was killed: the lock is ours, so nobody else cares for it."""
-        pid_file = self._data / "postmaster.pid"
-        try:
-            pid = int(pid_file.read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return
-        if _works_in(pid, self._data):
-            processes.end_leftover(pid, (signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0))
-        # The id may by now be a stranger's, and the server would wait for that one to end.
-        pid_file.unlink(missing_ok=True)
-
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Return when the server takes connections; raise with its last words if it ended."""
         pid_file = self._data / "postmaster.pid"
@@ -209,12 +197,7 @@ class Cluster:
         raise CannotStartError(message)
 
     def _remove_state(self) -> None:
-        """Remove the note of a running server, and the socket folder if it was a temporary one."""
-        note = self.data_dir / STATE
-        sockets = self._sockets or (_socket_folder(note) if note.exists() else None)
-        if sockets is not None and sockets.name.startswith(pg_home.TEMPORARY):
-            shutil.rmtree(sockets, ignore_errors=True)
-        note.unlink(missing_ok=True)
+        _remove_state(self.data_dir, self._sockets)
 
 
 def make_data_dir(data_dir: Path) -> None:
@@ -247,11 +230,37 @@ def database_url_or_placeholder(data_dir: Path) -> str:
 
 
 def remove(data_dir: Path) -> None:
-    """Delete a stopped scratch data folder, with the home its cluster had elsewhere."""
+    """Delete a scratch data folder, with the home its cluster had elsewhere; a server left behind in it is ended."""
     home = data_dir / "postgres"
+    for data in home.resolve().glob("pg*"):
+        _end_orphan(data)
+    _remove_state(data_dir)
     if home.is_symlink():
         shutil.rmtree(home.resolve(), ignore_errors=True)
     shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def _end_orphan(data: Path) -> None:
+    """Stop a server whose launcher was killed: the caller owns its data, so nobody else cares for it."""
+    pid_file = data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return
+    if _works_in(pid, data):
+        processes.end_leftover(pid, (signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0))
+    # The id may by now be a stranger's, and the server would wait for that one to end.
+    pid_file.unlink(missing_ok=True)
+
+
+def _remove_state(data_dir: Path, sockets: Path | None = None) -> None:
+    """Remove the note of a running server, and its socket folder if that was a temporary one."""
+    note = data_dir / STATE
+    if sockets is None and note.exists():
+        sockets = _socket_folder(note)
+    if sockets is not None and sockets.name.startswith(pg_home.TEMPORARY):
+        shutil.rmtree(sockets, ignore_errors=True)
+    note.unlink(missing_ok=True)
 
 
 def _socket_folder(note: Path) -> Path:

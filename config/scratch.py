@@ -49,6 +49,12 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def exit_code(stop: KeyboardInterrupt) -> int:
+    """Return what an interrupted program ends with: 128 and its signal's number, as shells have it."""
+    number: int = stop.args[0] if stop.args else signal.SIGINT
+    return 128 + number
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt(number)
 
@@ -56,8 +62,9 @@ def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
 def _sweep(prefix: str) -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*-*"):
         pid = folder.name.removeprefix(prefix).partition("-")[0]
-        if folder.stat().st_uid == os.geteuid() and pid.isdigit() and processes.start_time(int(pid)) is None:
-            _remove(folder)
+        with contextlib.suppress(OSError):  # somebody else may just sweep it, too
+            if folder.stat().st_uid == os.geteuid() and pid.isdigit() and processes.start_time(int(pid)) is None:
+                _remove(folder)
 
 
 def _remove(folder: Path) -> None:

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from auction.demo import calls, performance, stage
+from config import scratch
 
 DATA = settings.BASE_DIR.parent / "shared" / "data" / "llm_calls" / "calls.csv"
-INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -37,9 +37,9 @@ class Command(BaseCommand):
             succeeded = performance.perform(performance.Options(data=data, **asked), say=self._say)
         except (calls.BadDataError, stage.DemoFailedError) as error:
             raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             message = "Stopped before its end."
-            raise CommandError(message, returncode=INTERRUPTED) from None
+            raise CommandError(message, returncode=scratch.exit_code(stop)) from None
         if not succeeded:
             sys.exit(1)
 

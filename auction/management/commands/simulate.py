@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from auction import counterfactual, mechanism, pools
 from auction.simulation import manipulation, plot, presets, report, run, world
+from config import scratch
 from config.errors import RefusedError
 from config.processes import CannotStartError
 
-INTERRUPTED = 130
 MOST_OWNERS = 40
 
 
@@ -68,9 +68,9 @@ class Command(BaseCommand):
             raise CommandError(message) from refusal
         except (CannotStartError, OSError) as error:
             raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             message = "Stopped before its end."
-            raise CommandError(message, returncode=INTERRUPTED) from None
+            raise CommandError(message, returncode=scratch.exit_code(stop)) from None
 
     def _drawn(self, options: dict[str, Any]) -> None:
         plan = _plan(options)
