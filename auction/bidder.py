@@ -66,7 +66,7 @@ WITH task AS MATERIALIZED (
              ON t.account_id = q.account_id
      WHERE q.pool_id = %(pool)s
 ), target AS (
-    SELECT t.*, b.id AS bid_id, b.price, b.is_automatic, b.ttl_at,
+    SELECT t.*, b.id AS bid_id, b.price, b.is_automatic, b.ttl_at, w.tokens,
            CASE WHEN NOT t.is_active THEN 'quest_inactive'
                 WHEN t.blocked THEN 'task_blocked'
                 WHEN g.code = 'no_envelope' AND t.cost IS NULL
@@ -83,18 +83,31 @@ WITH task AS MATERIALIZED (
       JOIN model m ON m.name = t.model
       LEFT JOIN gate g ON (g.entity_type, g.entity_id, g.tier) = (t.entity_type, t.entity_id, m.tier)
       LEFT JOIN bid b ON b.task_id = t.id
+), judged AS (
+    SELECT id AS task_id, account_id, value, bid_id, price, target, tokens,
+           CASE WHEN bid_id IS NOT NULL AND NOT is_automatic THEN 'bid_by_hand'
+                WHEN closed IS NOT NULL THEN closed
+                WHEN target >= %(least)s THEN
+                    CASE WHEN bid_id IS NULL THEN 'place'
+                         WHEN abs(price - target) <= {TOLERANCE} * target AND ttl_at > %(now)s THEN 'keep'
+                         ELSE 'replace' END
+                WHEN value / %(usd)s >= %(least)s AND (strategy = 'paced' OR each < %(least)s) THEN 'wallet_too_small'
+                ELSE 'value_below_reserve' END AS what,
+           bid_id IS NOT NULL AND is_automatic AS stands
+      FROM target
+), counted AS (
+    SELECT *, sum(CASE what WHEN 'keep' THEN price WHEN 'place' THEN target WHEN 'replace' THEN target END)
+                  OVER (PARTITION BY account_id ORDER BY value DESC, task_id) AS running
+      FROM judged
+), fitted AS (  -- what is best takes its room first; of what is left, a bid that stands may keep its own
+    SELECT *, coalesce(max(running) FILTER (WHERE running <= tokens) OVER (PARTITION BY account_id), 0)
+              + sum(price) FILTER (WHERE what = 'keep' AND running > tokens)
+                    OVER (PARTITION BY account_id ORDER BY value DESC, task_id) > tokens AS is_too_much
+      FROM counted
 )
-SELECT id AS task_id, account_id, value, bid_id, price, target,
-       CASE WHEN bid_id IS NOT NULL AND NOT is_automatic THEN 'bid_by_hand'
-            WHEN closed IS NOT NULL THEN closed
-            WHEN target >= %(least)s THEN
-                CASE WHEN bid_id IS NULL THEN 'place'
-                     WHEN abs(price - target) <= {TOLERANCE} * target AND ttl_at > %(now)s THEN 'keep'
-                     ELSE 'replace' END
-            WHEN value / %(usd)s >= %(least)s AND (strategy = 'paced' OR each < %(least)s) THEN 'wallet_too_small'
-            ELSE 'value_below_reserve' END AS what,
-       bid_id IS NOT NULL AND is_automatic AS stands
-  FROM target
+SELECT task_id, account_id, value, bid_id, price, target, stands,
+       CASE WHEN what = 'keep' AND running > tokens AND is_too_much THEN 'wallet_too_small' ELSE what END AS what
+  FROM fitted
 """  # noqa: S608 - made of constants
 
 _LOCK_TASKS = """
@@ -155,8 +168,9 @@ def submit_bids_for_tasks(*, now: datetime, pool: str = pools.DEFAULT) -> BidCyc
     wallet tokens, EV the task's value over `usd_per_token`, cap the wallet (its automatic holds included) shared by
     the quest's unblocked tasks; under `paced` `floor(min(pace * EV, wallet))`. In order of value while they fit, never
     below the reserve, good till the pool's longest. A task that was refused when it was to start rests for
-    `pools.REST_CYCLES` cycles, counted from its win. A bid stands until it is more than a tenth off its target, or its
-    task may not bid any more. A cycle done before returns its record; a stopped pool is refused.
+    `pools.REST_CYCLES` cycles, counted from its win. A bid stands until it is more than a tenth off its target, its
+    task may not bid any more, or a task that is worth more needs its tokens. A cycle done before returns its record; a
+    stopped pool is refused.
     """
     book = pools.get(pool)
     if done := _done(book, now):

@@ -152,6 +152,35 @@ def test_the_best_tasks_bid_while_they_fit(pool: Pool) -> None:
     assert done.reasons == {"wallet_too_small": 3}
 
 
+def test_a_bid_that_stands_does_not_keep_a_better_task_out(pool: Pool) -> None:
+    """Each of twenty holds a twentieth, which is no more than a tenth above a share of 21."""
+    quest = factories.quest(tokens=1_000, into=pool)
+    for number in range(20):
+        work(quest, 100 + number, f"old-{number:02}")
+    cycle(pool)
+    assert sum(standing(quest).values()) == 1_000
+    work(quest, 5_000, "best")
+    done = cycle(pool, after(60))
+    assert (done.placed, done.kept, done.withdrawn) == (1, 19, 1)
+    assert done.reasons == {"wallet_too_small": 1}
+    held = standing(quest)
+    assert held.pop("best") == 1_000 // 21
+    assert set(held) == {f"old-{number:02}" for number in range(1, 20)}
+    again = cycle(pool, after(120))
+    assert (again.placed, again.kept, again.withdrawn) == (0, 20, 0)
+
+
+def test_a_bid_that_stands_gives_no_room_to_a_better_one_that_does_not_fit_either(pool: Pool) -> None:
+    quest = factories.quest(tokens=300, into=pool, strategy="paced")
+    for tokens, name in ((160, "a"), (60, "c")):
+        work(quest, tokens, name)
+    cycle(pool)
+    work(quest, 150, "b")
+    done = cycle(pool, after(60))
+    assert standing(quest) == {"a": 160, "c": 60}
+    assert done.reasons == {"wallet_too_small": 1}
+
+
 def test_a_task_whose_envelope_is_closed_does_not_bid(pool: Pool) -> None:
     quest = factories.quest(tokens=1_000, into=pool)
     frozen, spent = factories.envelope("frozen"), factories.envelope("spent", tokens=0)
