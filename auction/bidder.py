@@ -83,32 +83,39 @@ WITH task AS MATERIALIZED (
       JOIN model m ON m.name = t.model
       LEFT JOIN gate g ON (g.entity_type, g.entity_id, g.tier) = (t.entity_type, t.entity_id, m.tier)
       LEFT JOIN bid b ON b.task_id = t.id
-), judged AS (
-    SELECT id AS task_id, account_id, value, bid_id, price, target, tokens,
-           CASE WHEN bid_id IS NOT NULL AND NOT is_automatic THEN 'bid_by_hand'
-                WHEN closed IS NOT NULL THEN closed
-                WHEN target >= %(least)s THEN
-                    CASE WHEN bid_id IS NULL THEN 'place'
-                         WHEN abs(price - target) <= {TOLERANCE} * target AND ttl_at > %(now)s THEN 'keep'
-                         ELSE 'replace' END
-                WHEN value / %(usd)s >= %(least)s AND (strategy = 'paced' OR each < %(least)s) THEN 'wallet_too_small'
-                ELSE 'value_below_reserve' END AS what,
-           bid_id IS NOT NULL AND is_automatic AS stands
-      FROM target
-), counted AS (
-    SELECT *, sum(CASE what WHEN 'keep' THEN price WHEN 'place' THEN target WHEN 'replace' THEN target END)
-                  OVER (PARTITION BY account_id ORDER BY value DESC, task_id) AS running
-      FROM judged
-), fitted AS (  -- what is best takes its room first; of what is left, a bid that stands may keep its own
-    SELECT *, coalesce(max(running) FILTER (WHERE running <= tokens) OVER (PARTITION BY account_id), 0)
-              + sum(price) FILTER (WHERE what = 'keep' AND running > tokens)
-                    OVER (PARTITION BY account_id ORDER BY value DESC, task_id) > tokens AS is_too_much
-      FROM counted
 )
-SELECT task_id, account_id, value, bid_id, price, target, stands,
-       CASE WHEN what = 'keep' AND running > tokens AND is_too_much THEN 'wallet_too_small' ELSE what END AS what
-  FROM fitted
+SELECT id AS task_id, account_id, value, bid_id, price, target, tokens,
+       CASE WHEN bid_id IS NOT NULL AND NOT is_automatic THEN 'bid_by_hand'
+            WHEN closed IS NOT NULL THEN closed
+            WHEN target >= %(least)s THEN
+                CASE WHEN bid_id IS NULL THEN 'place'
+                     WHEN abs(price - target) <= {TOLERANCE} * target AND ttl_at > %(now)s THEN 'keep'
+                     ELSE 'replace' END
+            WHEN value / %(usd)s >= %(least)s AND (strategy = 'paced' OR each < %(least)s) THEN 'wallet_too_small'
+            ELSE 'value_below_reserve' END AS what,
+       bid_id IS NOT NULL AND is_automatic AS stands
+  FROM target
 """  # noqa: S608 - made of constants
+
+# Bids that stand may be a tenth above their targets, and then hold what a better task is to bid with. What is best
+# takes its room first; of what is left, a bid that stands may keep its own.
+_MAKE_ROOM = """
+WITH live AS (
+    SELECT *, CASE what WHEN 'keep' THEN price ELSE target END AS amount
+      FROM auction_plan WHERE what IN ('keep', 'place', 'replace')
+), crowded AS (
+    SELECT account_id FROM live GROUP BY account_id HAVING sum(amount) > min(tokens) AND bool_or(what = 'keep')
+), counted AS (
+    SELECT *, sum(amount) OVER best_first AS running FROM live JOIN crowded USING (account_id)
+    WINDOW best_first AS (PARTITION BY account_id ORDER BY value DESC, task_id)
+), fitted AS (
+    SELECT *, coalesce(max(running) FILTER (WHERE running <= tokens) OVER (PARTITION BY account_id), 0)
+              + sum(amount) FILTER (WHERE what = 'keep' AND running > tokens) OVER best_first > tokens AS is_too_much
+      FROM counted WINDOW best_first AS (PARTITION BY account_id ORDER BY value DESC, task_id)
+)
+UPDATE auction_plan p SET what = 'wallet_too_small' FROM fitted f
+ WHERE f.task_id = p.task_id AND f.what = 'keep' AND f.running > f.tokens AND f.is_too_much
+"""
 
 _LOCK_TASKS = """
 SELECT count(*) FROM (
@@ -236,6 +243,7 @@ def _plan(pool: Pool, at: datetime) -> dict[str, int]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_PLAN, terms)
+        cursor.execute(_MAKE_ROOM)
         cursor.execute("ANALYZE auction_plan")
         cursor.execute("SELECT what, count(*) FROM auction_plan GROUP BY what")
         return dict(cursor.fetchall())
