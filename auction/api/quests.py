@@ -1,6 +1,5 @@
 """Quests over HTTP: a programme opens its own, keeps its backlog here, and reads what each task is worth and why."""
 
-from collections import Counter
 from typing import Any
 
 import django_filters
@@ -15,7 +14,7 @@ from rest_framework.response import Response
 from auction import backlog, errors, given_tasks, quests, valuation
 from auction.given_tasks import GivenTask
 from auction.models import Need, Quest, Task
-from config.api import bodies, fields, filters, idempotency, views
+from config.api import batches, bodies, fields, filters, idempotency, views
 from economics import faults, intake
 
 MOST_IN_A_BATCH = 1_000
@@ -223,14 +222,6 @@ class GiveTask(serializers.Serializer[object]):
     state = serializers.ChoiceField(choices=given_tasks.STATES, required=False, allow_null=True)
 
 
-class TaskFault(serializers.Serializer[object]):
-    """What is wrong with a task, and where in it (JSON pointer)."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
-    pointer = serializers.CharField()
-
-
 class TaskUpserted(serializers.Serializer[object]):
     """What became of one task, and the state it is in now."""
 
@@ -239,22 +230,13 @@ class TaskUpserted(serializers.Serializer[object]):
     status = serializers.ChoiceField(choices=_STATUSES)
     state = serializers.ChoiceField(choices=Task.State.choices, allow_null=True)
     code = serializers.CharField(allow_null=True)
-    errors = TaskFault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
-
-
-class UpsertCounts(serializers.Serializer[object]):
-    """How many tasks became what."""
-
-    created = serializers.IntegerField()
-    changed = serializers.IntegerField()
-    unchanged = serializers.IntegerField()
-    refused = serializers.IntegerField()
+    errors = batches.ItemFault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
 
 
 class TasksUpserted(serializers.Serializer[object]):
     """What became of each task of a batch, in the order given."""
 
-    counts = UpsertCounts()
+    counts = batches.UpsertedCounts()
     results = TaskUpserted(many=True)
 
 
@@ -296,18 +278,14 @@ class QuestTasks(views.Listed[Task]):
         results = [
             _shown(place, next(written) if isinstance(item, GivenTask) else item) for place, item in enumerate(read)
         ]
-        counts = Counter(result["status"] for result in results)
-        return Response({"counts": {status: counts[status] for status in _STATUSES}, "results": results})
+        return Response(batches.answer(results, _STATUSES))
 
 
 def _shown(place: int, one: backlog.Upserted | faults.Faults) -> dict[str, Any]:
-    wrong = one if isinstance(one, list) else one.faults
-    codes = {fault.code for fault in wrong}
     return {
         "index": place,
         "task_id": None if isinstance(one, list) else one.task_id,
         "status": backlog.REFUSED if isinstance(one, list) else one.status,
         "state": None if isinstance(one, list) else one.state or None,
-        "code": (codes.pop() if len(codes) == 1 else "invalid") if codes else None,
-        "errors": [fault._asdict() for fault in wrong],
+        **batches.why(one if isinstance(one, list) else one.faults),
     }

@@ -1,6 +1,5 @@
 """Usage in bulk over HTTP: lines of JSON, arrays or CloudEvents in, and what became of each item out."""
 
-from collections import Counter
 from typing import Any
 
 from django.utils import timezone
@@ -10,18 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import bodies, idempotency, views
+from config.api import batches, bodies, idempotency, views
 from economics import events, faults, intake, metering
 from economics.api import items
 from economics.api.usage import ReportUsage
-
-
-class Found(serializers.Serializer[object]):
-    """What is wrong with an item, and where in it (JSON pointer)."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
-    pointer = serializers.CharField()
 
 
 class Taken(serializers.Serializer[object]):
@@ -32,22 +23,13 @@ class Taken(serializers.Serializer[object]):
     usage_id = serializers.IntegerField(allow_null=True)
     cost = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True)
-    errors = Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
-
-
-class Counts(serializers.Serializer[object]):
-    """How many items became what."""
-
-    recorded = serializers.IntegerField()
-    duplicate = serializers.IntegerField()
-    conflict = serializers.IntegerField()
-    refused = serializers.IntegerField()
+    errors = batches.ItemFault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
 
 
 class BatchTaken(serializers.Serializer[object]):
     """What became of each item of a batch, in the order given."""
 
-    counts = Counts()
+    counts = batches.RecordedCounts()
     results = Taken(many=True)
 
 
@@ -89,8 +71,7 @@ class UsageBatch(views.Scoped):
             else items.refused(place, item, usage_id=None, cost=None)
             for place, item in enumerate(named)
         ]
-        counts = Counter(result["status"] for result in results)
-        return Response({"counts": {status: counts[status] for status in items.STATUSES}, "results": results})
+        return Response(batches.answer(results, items.STATUSES))
 
 
 def _named(item: events.Event | faults.Faults) -> events.Event | faults.Faults:

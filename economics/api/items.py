@@ -5,6 +5,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from rest_framework import exceptions
 
+from config.api import batches
 from economics import faults
 
 STATUSES: Final = ("recorded", "duplicate", "conflict", "refused")
@@ -30,12 +31,5 @@ def _refuse(found: faults.Faults) -> NoReturn:
 
 
 def refused(place: int, found: faults.Faults, **more: None) -> dict[str, Any]:
-    """Return the answer for an item of a batch that is none; several faults of one code share it."""
-    codes = {fault.code for fault in found}
-    return {
-        "index": place,
-        "status": "refused",
-        **more,
-        "code": codes.pop() if len(codes) == 1 else "invalid",
-        "errors": [fault._asdict() for fault in found],
-    }
+    """Return the answer for an item of a batch that is none."""
+    return {"index": place, "status": "refused", **more, **batches.why(found)}

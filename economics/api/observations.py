@@ -1,6 +1,5 @@
 """Observations over HTTP: what was seen of entities, told one by one or in bulk; scores are computed from them."""
 
-from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -14,9 +13,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import bodies, fields, filters, idempotency, views
+from config.api import batches, bodies, fields, filters, idempotency, views
 from economics import intake, observations
-from economics.api import batches, items
+from economics.api import items
 from economics.models import Observation
 
 
@@ -76,13 +75,13 @@ class ObservationTaken(serializers.Serializer[object]):
     status = serializers.ChoiceField(choices=items.STATUSES)
     observation_id = serializers.IntegerField(allow_null=True)
     code = serializers.CharField(allow_null=True)
-    errors = batches.Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
+    errors = batches.ItemFault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
 
 
 class ObservationsTaken(serializers.Serializer[object]):
     """What became of each observation of a batch, in the order given."""
 
-    counts = batches.Counts()
+    counts = batches.RecordedCounts()
     results = ObservationTaken(many=True)
 
 
@@ -154,8 +153,7 @@ class ObservationBatch(views.Scoped):
             items.refused(place, item, observation_id=None) if isinstance(item, list) else _taken(place, next(recorded))
             for place, item in enumerate(read)
         ]
-        counts = Counter(result["status"] for result in results)
-        return Response({"counts": {status: counts[status] for status in items.STATUSES}, "results": results})
+        return Response(batches.answer(results, items.STATUSES))
 
 
 def _taken(place: int, one: observations.Recorded) -> dict[str, Any]:

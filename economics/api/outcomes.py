@@ -1,6 +1,5 @@
 """Outcomes over HTTP: what came of work, told by graders one by one or in bulk, taken back where it was wrong."""
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -15,10 +14,9 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 
-from config.api import fields, filters, idempotency, views
+from config.api import batches, fields, filters, idempotency, views
 from economics import errors, faults, outcomes
 from economics.api import items
-from economics.api.batches import Counts, Found
 from economics.models import Outcome
 
 _Read: TypeAlias = "outcomes.Achieved | faults.Faults"
@@ -77,13 +75,13 @@ class OutcomeTaken(serializers.Serializer[object]):
     status = serializers.ChoiceField(choices=items.STATUSES)
     outcome_id = serializers.IntegerField(allow_null=True)
     code = serializers.CharField(allow_null=True)
-    errors = Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
+    errors = batches.ItemFault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
 
 
 class OutcomesTaken(serializers.Serializer[object]):
     """What became of each outcome, in the order given."""
 
-    counts = Counts()
+    counts = batches.RecordedCounts()
     results = OutcomeTaken(many=True)
 
 
@@ -155,8 +153,7 @@ class Outcomes(views.Listed[Outcome]):
             items.refused(place, one, outcome_id=None) if isinstance(one, list) else _answer(place, next(recorded))
             for place, one in enumerate(several)
         ]
-        counts = Counter(result["status"] for result in results)
-        return {"counts": {status: counts[status] for status in items.STATUSES}, "results": results}
+        return batches.answer(results, items.STATUSES)
 
 
 def _several(data: Any, read: Callable[..., _Read]) -> list[_Read]:

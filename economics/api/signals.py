@@ -1,6 +1,5 @@
 """Signals over HTTP: what an exchange says of an entity, one by one or in bulk, and what all sources have said."""
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -13,10 +12,9 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 
-from config.api import fields, filters, idempotency, views
+from config.api import batches, fields, filters, idempotency, views
 from economics import errors, faults, signals
 from economics.api import items
-from economics.api.batches import Counts, Found
 from economics.models import Signal, SignalSource
 
 MOST: Final = 1_000  # in one body; files are imported
@@ -66,13 +64,13 @@ class SignalTaken(serializers.Serializer[object]):
     status = serializers.ChoiceField(choices=_STATUSES)
     signal_id = serializers.IntegerField(allow_null=True)
     code = serializers.CharField(allow_null=True)
-    errors = Found(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
+    errors = batches.ItemFault(many=True)  # type: ignore[assignment] # a serializer of its own has errors, too
 
 
 class SignalsTaken(serializers.Serializer[object]):
     """What became of each signal, in the order given."""
 
-    counts = Counts()
+    counts = batches.RecordedCounts()
     results = SignalTaken(many=True)
 
 
@@ -126,8 +124,7 @@ class Signals(views.Listed[Signal]):
             items.refused(place, one, signal_id=None) if isinstance(one, list) else _answer(place, next(recorded))
             for place, one in enumerate(several)
         ]
-        counts = Counter(result["status"] for result in results)
-        return {"counts": {status: counts[status] for status in _STATUSES}, "results": results}
+        return batches.answer(results, _STATUSES)
 
 
 def _several(data: Any, read: Callable[..., _Read]) -> list[_Read]:

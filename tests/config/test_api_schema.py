@@ -71,6 +71,23 @@ def test_the_calls_that_need_a_key_of_their_own_say_so(schema: dict[str, Any]) -
     }
 
 
+def test_what_became_of_the_items_of_a_batch_is_said_alike(schema: dict[str, Any]) -> None:
+    shapes = schema["components"]["schemas"]
+    batches = {name: own for name, shape in shapes.items() if {"counts", "results"} <= (own := _own(shape)).keys()}
+    recorded, upserted = (f"#/components/schemas/{name}" for name in ("RecordedCounts", "UpsertedCounts"))
+    taken = ("BatchTaken", "ObservationsTaken", "OutcomesTaken", "SignalsTaken")
+    counts = {name: own["counts"]["$ref"] for name, own in batches.items()}
+    assert counts == {**dict.fromkeys(taken, recorded), "TasksUpserted": upserted}
+    for own in batches.values():
+        item = shapes[own["results"]["items"]["$ref"].rpartition("/")[2]]
+        assert item["properties"]["errors"]["items"] == {"$ref": "#/components/schemas/ItemFault"}
+
+
+def _own(shape: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = shape.get("properties", {})
+    return properties
+
+
 def test_both_spellings_of_every_address_are_the_same(schema: dict[str, Any]) -> None:
     provider = callers.caller("provider")
     for path, method, _called in _operations(schema):
