@@ -100,7 +100,7 @@ SELECT id AS task_id, account_id, value, bid_id, price, target, tokens,
 # Bids that stand may be a tenth above their targets, and then hold what a better task is to bid with. What is best
 # takes its room first; of what is left, a bid that stands may keep its own.
 _MAKE_ROOM = """
-WITH live AS (
+WITH live AS NOT MATERIALIZED (
     SELECT *, CASE what WHEN 'keep' THEN price ELSE target END AS amount
       FROM auction_plan WHERE what IN ('keep', 'place', 'replace')
 ), crowded AS (
