@@ -4,62 +4,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from auction import errors, pools, quests, split
-from auction.models import Clear, Fallback, FallbackShare, Pool, Quest, Slot
+from auction import errors, pools, split, turns
+from auction.models import Clear, Fallback, FallbackShare, Pool, Slot
 from config import feed
 from config.models import Agent
 from economics import ledger
 
 A_ROUND: Final = "a round"
-
-# Whose turn it is: by how many slots, of those given today and the next one, an owner is behind its share. Owners who
-# came after the day's split was made have no share in it, and get what the others leave. An owner's tasks are looked
-# at when it is its turn, and no further than the first owner that has one to give; its envelopes are asked all at
-# once. A task that bids in another pool waits for that pool.
-_NEXT: Final = f"""
-WITH owner AS (
-    SELECT q.account_id, q.id AS quest_id, 'quest' AS owner_type, q.id AS owner_id
-      FROM auction_quests q
-     WHERE q.pool_id = %(pool)s AND q.is_active AND q.account_id = ANY(%(may_run)s::bigint[])
-    UNION ALL
-    SELECT id, NULL, 'agent', owner_id FROM token_accounts WHERE owner_type = 'agent' AND owner_id = %(agent)s
-), day AS (
-    SELECT account_id, share, given, sum(given) OVER () AS total
-      FROM auction_fallback_shares WHERE pool_id = %(pool)s AND day = %(day)s
-), turn AS (
-    SELECT o.*, coalesce(d.share * (d.total + 1) - d.given, 0) AS behind
-      FROM owner o LEFT JOIN day d ON d.account_id = o.account_id ORDER BY behind DESC, o.account_id
-)
-SELECT best.id
-  FROM turn CROSS JOIN LATERAL (
-    WITH mine AS MATERIALIZED (
-        SELECT t.id, t.expected_value_usd, t.expected_cost_tokens,
-               coalesce(nullif(t.entity_type, ''), turn.owner_type) AS entity_type,
-               coalesce(nullif(t.entity_id, ''), turn.owner_id) AS entity_id,
-               CASE WHEN t.model = '' THEN '' ELSE coalesce((SELECT tier_id FROM economics_model(t.model)), '') END
-                   AS tier
-          FROM (SELECT * FROM auction_tasks WHERE quest_id = turn.quest_id AND state = 'open'
-                UNION ALL
-                SELECT * FROM auction_tasks WHERE turn.quest_id IS NULL AND wallet_id = turn.account_id
-                   AND quest_id IS NULL AND state = 'open') AS t
-         WHERE NOT {pools.BLOCKED}
-           AND NOT EXISTS (SELECT FROM compute_auction_bids b
-                            WHERE b.task_id = t.id AND b.status = 'open' AND b.pool_id <> %(pool)s)
-    ), asked AS (
-        SELECT array_agg(entity_type) AS types, array_agg(entity_id) AS ids, array_agg(tier) AS tiers
-          FROM (SELECT DISTINCT entity_type, entity_id, tier FROM mine) AS e
-    ), gate AS MATERIALIZED (
-        SELECT g.* FROM asked CROSS JOIN LATERAL economics_gates(asked.types, asked.ids, %(now)s, asked.tiers) AS g
-         WHERE asked.types IS NOT NULL
-    )
-    SELECT m.id FROM mine m JOIN gate g USING (entity_type, entity_id, tier)
-     WHERE g.code = 'no_envelope' AND m.expected_cost_tokens IS NULL
-        OR g.code = '' AND coalesce(g.room >= greatest(1, m.expected_cost_tokens), true)
-     ORDER BY m.expected_value_usd DESC, m.id LIMIT 1) AS best
- ORDER BY turn.behind DESC, turn.account_id LIMIT 1
-"""  # noqa: S608 - made of constants
+_LOOKS: Final = 3  # before anything is locked; turns that pass on meanwhile may make one stale
 
 # A bid whose end has come has expired, though nobody may have swept it yet.
 _CLOSE_BID: Final = """
@@ -188,14 +142,34 @@ def succeeded(pool_name: str, *, now: datetime) -> Fallback | None:
     return end(pool_name, by=A_ROUND, now=now)
 
 
-@transaction.atomic
+class _TurnPassedError(Exception):
+    """It is the turn of somebody whose tasks have to be looked at first: not while others wait."""
+
+
 def give(pool: Pool, *, to: Agent, now: datetime) -> Clear | None:
     """Give the agent a slot of a pool in fallback for the best task whose turn it is, claimed; None when there is none.
 
     It is the turn of the owner whose slots lag most behind its part of the day's split, among the quests that the
     agent may run and its own tasks; the best task is the one worth most (ties by id) that is open, not blocked and
     has room in its envelope. Nothing is charged; the task's open bid is closed and its hold released.
+
+    Backlogs are looked through before anything is locked: with every envelope closed that takes long.
     """
+    at = pools.moment(pool, now)
+    search = turns.Search(pool, to)
+    for looks in range(1, _LOOKS + 1):
+        if not (_has_slot(pool, at) and search.look(at)):
+            return None
+        try:
+            return _in_turn(pool, search, to, now, is_last=looks == _LOOKS)
+        except _TurnPassedError:
+            continue
+    return None
+
+
+@transaction.atomic
+def _in_turn(pool: Pool, search: turns.Search, to: Agent, now: datetime, *, is_last: bool) -> Clear | None:
+    """Give a slot under the pool's lock; what is refused releases the locks, even inside another transaction."""
     book = pools.lock_shared(pool.name)
     if book.mode != Pool.Mode.FALLBACK:
         return None
@@ -205,25 +179,32 @@ def give(pool: Pool, *, to: Agent, now: datetime) -> Clear | None:
     slot_id = _open_slot(book, at)
     if slot_id is None:
         return None
-    day = at.astimezone(UTC).date()
-    _split_once(book, day, at)
-    task_id = _whose_turn(book, to, day, at)
-    if task_id is None:
+    _split_once(book, at.astimezone(UTC).date(), at)
+    if is_last and not search.look(at):
         return None
+    task_id = search.confirm(at)
+    if task_id is None:
+        raise _TurnPassedError
     return _give(book, slot_id, task_id, to, at)
 
 
-def _open_slot(pool: Pool, now: datetime) -> str | None:
-    """Return the oldest open slot, locked; the house's are topped up where nobody else has done it.
-
-    One that is offered for no less than a price of its own is not given away.
-    """
+def _free_slots(pool: Pool, now: datetime) -> QuerySet[Slot]:
+    """Return the open slots; one that is offered for no less than a price of its own is not given away."""
     offers = Slot.objects.filter(pool=pool, state=Slot.State.OPEN, available_at__lte=now, reserve_tokens=0)
-    free = (
-        offers.filter(Q(offer_until=None) | Q(offer_until__gt=now))
-        .order_by("available_at", "pk")
-        .select_for_update(no_key=True, skip_locked=True)
-    )
+    return offers.filter(Q(offer_until=None) | Q(offer_until__gt=now))
+
+
+def _has_slot(pool: Pool, now: datetime) -> bool:
+    """Tell, without a lock, whether there is a slot to give, or room for another of the house's own."""
+    if _free_slots(pool, now).exists():
+        return True
+    own = Clear.objects.filter(pool=pool, slot__provider=None, state__in=[Clear.State.SOLD, Clear.State.RUNNING])
+    return own.count() < pool.capacity
+
+
+def _open_slot(pool: Pool, now: datetime) -> str | None:
+    """Return the oldest slot to give, locked; the house's are topped up where nobody else has done it."""
+    free = _free_slots(pool, now).order_by("available_at", "pk").select_for_update(no_key=True, skip_locked=True)
     slot = free.first()
     if slot is None and pools.top_up(pool.name, now=now) > 0:
         slot = free.first()
@@ -241,15 +222,6 @@ def _split_once(pool: Pool, day: date, now: datetime) -> None:
             for owner, share in zip(owners, split.shares(owners), strict=True)
         ]
     )
-
-
-def _whose_turn(pool: Pool, to: Agent, day: date, now: datetime) -> str | None:
-    """Return the task that is to be given next."""
-    may_run = list(Quest.objects.filter(quests.may_run(to), pool=pool).values_list("account_id", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT, {"pool": pool.pk, "agent": to.pk, "may_run": may_run, "day": day, "now": now})
-        row = cursor.fetchone()
-    return row[0] if row else None
 
 
 def _give(pool: Pool, slot_id: str, task_id: str, to: Agent, now: datetime) -> Clear:
