@@ -10,7 +10,7 @@ from django.db.models import Case, IntegerField, Q, Value, When
 from auction import fallback, pools, quests, settlement
 from auction.models import Clear, Pool
 from config.models import Agent
-from economics import ledger
+from economics import admission, ledger
 
 LOCK_CLASS: Final = 7308  # of one agent's askings among themselves
 _AFTER: Final = timedelta(seconds=1)  # a tick runs each second
@@ -45,7 +45,7 @@ def next_task(agent: Agent, *, now: datetime, pool: str = pools.DEFAULT) -> Next
     clear = _claim(agent, book, now)
     if clear is None and _is_in_fallback(book, now):
         clear = _given(agent, book, now)
-        if clear is None and any(settlement.sweep(now=now).values()):
+        if clear is None and _swept(now):
             clear = _given(agent, book, now)
     return Next(clear, source(clear), next_poll(book, now))
 
@@ -65,6 +65,12 @@ def next_poll(pool: Pool, now: datetime) -> datetime:
     if pools.is_due(pool, now) and now < begun + _AFTER:
         return begun + _AFTER
     return begun + timedelta(seconds=pool.cycle_seconds) + _AFTER
+
+
+def _swept(now: datetime) -> bool:
+    """End what is over, as a tick does: slots, and what is held on envelopes. Return whether there was anything."""
+    slots, holds = settlement.sweep(now=now), admission.expire(now=now)
+    return any(slots.values()) or holds > 0
 
 
 def _is_in_fallback(pool: Pool, now: datetime) -> bool:

@@ -202,6 +202,20 @@ def test_in_fallback_what_ended_comes_back_without_a_worker(pool: Pool, quest: Q
     assert [clear.state for clear in Clear.objects.order_by("pk")] == ["lapsed", "sold"]
 
 
+def test_in_fallback_what_was_held_on_an_envelope_comes_back_without_a_worker(
+    pool: Pool, quest: Quest, worker: Agent
+) -> None:
+    factories.model("deep-1")
+    own = factories.envelope("h1", tokens=1_000)
+    factories.reserve(own, 950, lives=60)
+    factories.quest_task(
+        quest, 5, name="t", entity=(own.entity_type, own.entity_id), expected_cost_tokens=500, model="deep-1"
+    )
+    fallback.begin("market", why=Fallback.Why.FAILURES, now=NOON)
+    assert _ask(worker, 59) == ("", "")
+    assert _ask(worker, 60) == ("fallback", "t")
+
+
 def test_a_stopped_pool_hands_out_nothing(pool: Pool, quest: Quest, worker: Agent) -> None:
     _win(quest, 5, "t")
     settlement.stop_pool(pool.name, now=after(1))
