@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
 from django.db import connection, connections
@@ -60,6 +60,30 @@ def struck(deed: Callable[[], object], *, blow: Callable[[], None], step: int) -
     return victim.exitcode != 0
 
 
+class Walk(NamedTuple):
+    """How many steps a deed has, and which of them are edges: there something is about to be kept, or just was."""
+
+    steps: int
+    edges: frozenset[int]
+
+    def sample(self, number: int, *, half: bool = False) -> list[int]:
+        """Return the edges and about so many of all steps, evenly: others in the second `half` than in the first.
+
+        Between two edges one step is as good as another: whatever was done since the first is undone. Of more edges
+        than that, those are in the first half at which something was kept, in the second those at which it is to be.
+        """
+        every = max(1, self.steps // number)
+        edges = sorted(self.edges) if len(self.edges) <= number else sorted(self.edges)[not half :: 2]
+        return sorted({*edges, *range(every // 2 if half else 0, self.steps, every)})
+
+
+def walked(deed: Callable[[], object]) -> Walk:
+    """Do a deed in this process, undisturbed, and return its steps."""
+    with striking(kill_process, -1) as countdown:
+        deed()
+    return Walk(countdown.number, frozenset(countdown.edges))
+
+
 def _await_end_of_sessions() -> None:
     """Wait until the server has seen that the victim is gone: till then its transaction's locks are still held."""
     end = time.monotonic() + _PATIENCE
@@ -86,9 +110,7 @@ def striking(blow: Callable[[], None], step: int) -> Iterator[_Countdown]:
     commit = session._commit  # noqa: SLF001 - the one place every COMMIT passes
 
     def watched_commit() -> None:
-        countdown.tick()
-        commit()
-        countdown.tick()
+        countdown.do(commit, is_edge=True)
 
     session._commit = watched_commit  # noqa: SLF001
     try:
@@ -99,21 +121,29 @@ def striking(blow: Callable[[], None], step: int) -> Iterator[_Countdown]:
 
 
 class _Countdown:
-    """Strikes when so many steps have been done."""
+    """Counts steps, and strikes at one of them; none is below 0."""
 
     def __init__(self, blow: Callable[[], None], step: int) -> None:
-        self._blow, self._left, self.struck = blow, step, False
+        self._blow, self._step, self.struck = blow, step, False
+        self.number = 0
+        self.edges: set[int] = set()
 
-    def tick(self) -> None:
-        """Do one step."""
-        if self._left == 0:
+    def do(self, what: Callable[..., Any], *terms: Any, is_edge: bool) -> Any:
+        """Do something between two steps."""
+        if is_edge:
+            self.edges |= {self.number, self.number + 1}
+        self._tick()
+        result = what(*terms)
+        self._tick()
+        return result
+
+    def _tick(self) -> None:
+        self.number += 1
+        if self.number > self._step >= 0 and not self.struck:
             self.struck = True
             self._blow()
-        self._left -= 1
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's signature
-        """Run a statement between two steps."""
-        self.tick()
-        result = execute(sql, params, many, context)
-        self.tick()
-        return result
+        """Run a statement between two steps; what one writes outside a transaction is kept at once."""
+        is_edge = not (connection.in_atomic_block or sql.lstrip().startswith("SELECT"))
+        return self.do(execute, sql, params, many, context, is_edge=is_edge)
