@@ -140,6 +140,19 @@ def test_server_ends_with_a_killed_launcher_and_starts_again(folder: Path) -> No
         assert _ask(cluster.url, "SELECT 1") == 1
 
 
+def test_removing_what_a_killed_launcher_left_ends_its_server_first(folder: Path) -> None:
+    arguments: list[str | Path] = [sys.executable, "-c", LAUNCHER, folder / "data", folder / "homes"]
+    with subprocess.Popen(arguments, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stdout is not None
+        server = int(launcher.stdout.readline().split()[1])
+        launcher.kill()
+    home = (folder / "data" / "postgres").resolve()
+    embedded.remove(folder / "data")
+    assert processes.start_time(server) is None
+    assert not home.exists()
+    assert not (folder / "data").exists()
+
+
 def test_stale_pid_file_naming_a_stranger_is_no_obstacle(folder: Path) -> None:
     with _cluster(folder):
         pass
