@@ -4,7 +4,7 @@ VENV := .venv/bin/python
 PIP := $(VENV) -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help up test crashes demo simulate bench bench-full lint format lock smoke
+.PHONY: help up test crashes test-browser demo simulate bench bench-full lint format lock smoke
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -19,6 +19,10 @@ test: .venv/dev.stamp ## run the tests: ARGS="…" for pytest; PG=16 or PG=15 ru
 
 crashes: .venv/dev.stamp ## strike deeds down before and after each of their statements (about 4 minutes)
 	@exec $(VENV) -m pytest tests/crashes $(ARGS)
+
+test-browser: .venv/dev.stamp ## do people's work in Debian's chromium: SHOTS=.shots takes the pictures, ARGS="…" for pytest
+	@command -v chromium >/dev/null || { echo "chromium not found: apt-get install chromium" >&2; exit 1; }
+	@exec $(VENV) -m pytest tests/browser -n 0 $(ARGS)
 
 demo: .venv/dev.stamp ## watch a market of agents trade for a minute: ARGS="--data FILE" for calls of your own
 	@exec $(VENV) manage.py demo $(ARGS)

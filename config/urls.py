@@ -1,6 +1,7 @@
 """Every address of the site."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -21,6 +22,8 @@ urlpatterns = [
     path("api/economics/", include("governance.api.entities")),  # the story of an entity, with the proposals on it
     path("api/governance/", include("governance.api.urls")),
     re_path(r"^api/", root.nothing),
+    # Browsers ask for this on pages that name no icon, as those of the API do.
+    path("favicon.ico", RedirectView.as_view(url=static("config/house.svg"))),
 ]
 handler400 = "config.api.problems.bad_request"
 handler404 = "config.api.problems.not_found"

@@ -1,0 +1,133 @@
+"""A reviewer's day: the queue, the card, a vote with a reason, the quorum, and what became of the envelope."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from economics.models import Envelope
+from governance import ballots
+from governance.models import Proposal, Vote
+from tests import factories
+from tests.browser import house, people
+from tests.governance import senate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.browser.conftest import Theme, Visit
+
+    Shot = Callable[[house.Visitor, str], Path]
+
+
+def _asked(entity: str = "h1") -> Proposal:
+    """Return what scout asks of all who have a vote by now: 500 LLM tokens a day more, on an envelope of 1,000."""
+    now = timezone.now()
+    draft = senate.draft(of=factories.envelope(entity), filed_at=now, gain_by=now + timedelta(days=28))
+    return ballots.submit(draft.pk, by=senate.proposer(senate.scout()), now=now)
+
+
+def test_two_reviewers_decide_and_the_envelope_changes(visit: Visit, theme: Theme, shot: Shot) -> None:
+    ada, ben = visit("reviewer", "ada", theme=theme), visit("reviewer", "ben", theme=theme)
+    proposal = _asked()
+
+    ada.go(house.QUEUE)
+    ada.sees("hypothesis:h1")
+    shot(ada, "queue")
+    ada.opens_card(proposal.pk)
+    for told in ("1,000", "1,500", "It finds edges and has run dry.", "0 of 2 voted, quorum 2", "31452104"):
+        ada.sees(told)
+    ada.sees("May still vote: ada, ben.")
+    shot(ada, "card")
+    ada.votes("Approve", "Its last 500 found three edges.")
+    ada.sees("Your vote is cast. The proposal is submitted.")
+    ada.sees("1 of 2 voted, quorum 2")
+    ada.go(house.QUEUE)
+    expect(ada.page.get_by_role("link", name=str(proposal.pk), exact=True)).to_have_count(0)
+
+    ben.go(house.QUEUE)
+    ben.opens_card(proposal.pk)
+    ben.sees("Its last 500 found three edges.")
+    ben.votes("Approve", "I see it the same way.")
+    ben.sees("Your vote is cast. The proposal is enacted.")
+    shot(ben, "decided")
+
+    assert Envelope.objects.get(entity_id="h1").token_budget == 1_500
+    said = Vote.objects.order_by("pk").values_list("voter_name", "choice", "amount", "reason")
+    assert list(said) == [
+        ("ada", "approve", 500, "Its last 500 found three edges."),
+        ("ben", "approve", 500, "I see it the same way."),
+    ]
+    ben.go(f"/admin/governance/proposal/{proposal.pk}/change/")
+    ben.follows("the chain")
+    ben.sees("1,000 → 1,500")
+    shot(ben, "chain")
+
+
+def test_a_vote_without_a_reason_is_asked_again(visit: Visit, shot: Shot) -> None:
+    ada, _ben = visit("reviewer", "ada"), visit("reviewer", "ben")
+    proposal = _asked()
+    ada.go(house.QUEUE)
+    ada.opens_card(proposal.pk)
+    ada.votes("Reject", "")
+    ada.sees("This field is required.")
+    shot(ada, "asked-again")
+    assert not Vote.objects.exists()
+
+
+def test_a_vote_is_cast_on_a_phone(visit: Visit, theme: Theme, shot: Shot) -> None:
+    ada, _ben = visit("reviewer", "ada", theme=theme, phone=True), people.person("reviewer", "ben")
+    proposal = _asked()
+    ada.go(house.QUEUE)
+    shot(ada, "queue")
+    ada.opens_card(proposal.pk)
+    shot(ada, "card")
+    ada.votes("Reject", "Too early.")
+    ada.sees("Your vote is cast.")
+    shot(ada, "voted")
+    assert Vote.objects.get().choice == "reject"
+
+
+def test_a_vote_is_cast_with_the_keyboard_alone(visit: Visit) -> None:
+    people.person("reviewer", "ada")
+    people.person("reviewer", "ben")
+    proposal = _asked()
+    ada = visit()
+    ada.go(house.QUEUE)
+    ada.tabs_to(ada.field("Username"))
+    ada.types("ada")
+    ada.tabs_to(ada.field("Password"))
+    ada.types(people.PASSWORD)
+    ada.hits("Enter")
+    ada.tabs_to(ada.page.get_by_role("link", name=str(proposal.pk), exact=True))
+    ada.hits("Enter")
+    ada.tabs_to(ada.button("Vote…"))
+    ada.hits("Enter")
+    ada.tabs_to(ada.page.get_by_role("radio"))
+    ada.hits("ArrowDown")  # from the first choice, approve, to the second
+    ada.tabs_to(ada.field("Reason"))
+    ada.types("Not before the replication.")
+    ada.tabs_to(ada.button("Cast this vote"))
+    ada.hits("Enter")
+    ada.sees("Your vote is cast.")
+    said = Vote.objects.get()
+    assert (said.voter_name, said.choice, said.reason) == ("ada", "reject", "Not before the replication.")
+
+
+def test_a_list_is_saved_as_a_sheet_that_comes_row_by_row(visit: Visit, tmp_path: Path) -> None:
+    aulus, _ada, _ben = visit("auditor"), people.person("reviewer", "ada"), people.person("reviewer", "ben")
+    proposals = [_asked(f"h{number}") for number in range(1, 4)]
+    aulus.go(house.PROPOSALS)
+    with aulus.page.expect_response(lambda answer: "/export/" in answer.url) as coming:
+        sheet = aulus.saves_sheet(tmp_path)
+    assert sheet.name == f"proposals-{timezone.now():%Y-%m-%d}.csv"
+    rows = list(csv.DictReader(sheet.read_text("utf-8-sig").splitlines()))
+    assert [(row["id"], row["entity_id"]) for row in rows] == [(str(one.pk), one.entity_id) for one in proposals[::-1]]
+    headers = coming.value.all_headers()
+    assert headers["content-disposition"].startswith("attachment")
+    assert "content-length" not in headers  # nobody knew how long it would be when it began

@@ -1,0 +1,98 @@
+"""The door: people with a password come in, everybody else sees the login page and nothing more."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
+from playwright.sync_api import expect
+
+from tests.browser import house, people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import APIResponse
+
+    from tests.browser.conftest import Theme, Visit
+
+OPEN: Final = re.compile(
+    r"/(api/|healthz|favicon\.ico)"
+)  # agents show keys; who watches the site and browsers show none
+_GIVEN: Final = {"int": "1", "str": "x", "path": "x", "slug": "x", "uuid": "0b7f3d2e-5a1c-4b8e-9d6f-3c2a1e0f4b5d"}
+
+
+def test_a_person_signs_in_and_out(visit: Visit, theme: Theme, shot: Callable[[house.Visitor, str], Path]) -> None:
+    people.person("reviewer", "ada")
+    ada = visit(theme=theme)
+    ada.go(house.QUEUE)
+    shot(ada, "login")
+    assert ada.is_in_the_dark() == (theme == "dark")
+    ada.signs_in("ada", "not this one")
+    ada.sees("Please enter the correct username and password")
+    ada.signs_in("ada", people.PASSWORD)
+    expect(ada.page).to_have_url(re.compile(re.escape(house.QUEUE)))  # where she was going
+    shot(ada, "queue")
+    ada.go(house.HOME)
+    shot(ada, "home")
+    ada.signs_out()
+    ada.go(house.QUEUE)
+    expect(ada.page).to_have_url(re.compile(house.LOGIN))
+
+
+def test_a_theme_once_chosen_stays_whatever_the_system_likes(visit: Visit) -> None:
+    ada = visit("reviewer", theme="light")
+    ada.go(house.HOME)
+    for chosen in ("Dark", "Light"):
+        ada.chooses_theme(chosen)
+        ada.go(house.PROPOSALS)
+        assert ada.is_in_the_dark() == (chosen == "Dark")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_stranger_reaches_the_login_page_only(visit: Visit, method: str) -> None:
+    stranger = visit()
+    stranger.go(house.LOGIN)
+    token = {one["name"]: one["value"] for one in stranger.page.context.cookies()}["csrftoken"]
+    asking = stranger.page.context.request
+
+    def ask(address: str) -> APIResponse:
+        headers = {"X-CSRFToken": token} if method == "POST" else {}
+        return asking.fetch(address, method=method, headers=headers)
+
+    reached = {address: ask(address) for address in _addresses()}
+    assert len(reached) > 200
+    elsewhere = [
+        f"{address}: {answer.status} at {answer.url}"
+        for address, answer in reached.items()
+        if house.LOGIN not in answer.url or answer.status != 200
+    ]
+    assert elsewhere == []
+
+
+def _addresses() -> Iterator[str]:
+    """Yield an address of every page that the site has, its parts made up."""
+    for route, pattern in _patterns(get_resolver()):
+        address = "/" + _filled(route)
+        if not OPEN.match(address):
+            assert resolve(address).func is pattern.callback, address
+            yield address
+
+
+def _patterns(under: URLResolver, before: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for one in under.url_patterns:
+        route = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from _patterns(one, route)
+        else:
+            yield route, one
+
+
+def _filled(route: str) -> str:
+    """Return an address that fits a route: plain parts by kind, those of an expression by what it allows first."""
+    plain = re.sub(r"<(?:(\w+):)?\w+>", lambda part: _GIVEN[part[1] or "str"], route) if "(?P" not in route else route
+    chosen = re.sub(r"\(\?P<\w+>([^|)]*)[^)]*\)", lambda part: part[1].replace(".*", "nowhere"), plain)
+    return re.sub(r"\\Z|[\^$?\\]", "", chosen)
