@@ -13,13 +13,14 @@ from config.models import Agent
 from economics import ledger
 
 A_ROUND: Final = "a round"
+A_PERSON: Final = "a person"
 _LOOKS: Final = 3  # before anything is locked; turns that pass on meanwhile may make one stale
 
 # A bid whose end has come has expired, though nobody may have swept it yet.
 _CLOSE_BID: Final = """
 UPDATE compute_auction_bids
    SET closed_at = %(now)s, status = CASE WHEN ttl_at <= %(now)s THEN 'expired' ELSE 'cancelled' END
- WHERE task_id = %(task)s AND pool_id = %(pool)s AND status = 'open' RETURNING account_id, max_price_tokens
+ WHERE task_id = %(task)s AND pool_id = %(pool)s AND status = 'open' RETURNING account_id, max_price_tokens, status
 """
 
 # Both updates are conditional, as those of a round are: a row that moved in between gives nothing.
@@ -84,6 +85,8 @@ def begin(pool_name: str, *, why: str, note: str = "", now: datetime) -> Fallbac
             return standing
         _close(standing, by=why, now=now)
     Pool.objects.filter(pk=pool.pk).update(mode=Pool.Mode.FALLBACK)
+    told = {"why": str(why), "note": note if why != Fallback.Why.HAND else ""}
+    feed.publish([feed.Entry("fallback_began", now, told, pool=pool.name)])
     return Fallback.objects.create(pool=pool, why=why, note=note, began_at=now)
 
 
@@ -115,6 +118,9 @@ def end(pool_name: str, *, by: str, now: datetime) -> Fallback | None:
 def _close(standing: Fallback, *, by: str, now: datetime) -> None:
     standing.ended_at, standing.ended_by = max(now, standing.began_at), by
     standing.save(update_fields=["ended_at", "ended_by"])
+    by_whom = by if by == A_ROUND else A_PERSON  # everybody reads it, and nobody's name is needed for that
+    told = {"why": standing.why, "began_at": standing.began_at.isoformat(), "ended_by": by_whom}
+    feed.publish([feed.Entry("fallback_ended", now, told, pool=standing.pool.name)])
 
 
 @transaction.atomic
@@ -239,15 +245,19 @@ def _give(pool: Pool, slot_id: str, task_id: str, to: Agent, now: datetime) -> C
     pools.lock_tasks([task_id])
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE_BID, terms)
-        holds = dict(cursor.fetchall())
+        bids = cursor.fetchall()  # at most one
         cursor.execute(_GIVE, terms)
         given = cursor.fetchone()
         if given is None:
             raise errors.BookMovedError(slot_id=slot_id, task_id=task_id)
         cursor.execute(_COUNT, [pool.pk, now.astimezone(UTC).date(), given[1]])
-    ledger.release_holds(holds)
+    ledger.release_holds({account: held for account, held, _status in bids})
     clear = Clear.objects.select_related("pool", "winning_task", "account").get(pk=given[0])
     told = {"slot_id": slot_id, "task_id": task_id, "charge_tokens": 0}
     owner = clear.account
-    feed.publish([feed.Entry("given", now, told, owner.owner_type, owner.owner_id, pool.name)])
+    entries = [feed.Entry("given", now, told, owner.owner_type, owner.owner_id, pool.name)]
+    if any(status == "expired" for *_bid, status in bids):
+        told = {"bids": 1, "task_ids": [task_id]}
+        entries.insert(0, feed.Entry("expired", now, told, owner.owner_type, owner.owner_id, pool.name))
+    feed.publish(entries)
     return clear

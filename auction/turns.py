@@ -53,9 +53,9 @@ SELECT t.id, t.expected_value_usd, t.expected_cost_tokens, t.model,
             AND expected_value_usd <= turn.value AND (expected_value_usd < turn.value OR id >= turn.task)
           {order})) AS t"""
 
-# A task that bids in another pool waits for that pool.
+# A task that bids in another pool waits for that pool; one that was refused at its start lets others go first.
 _FREE: Final = f"""
-NOT {pools.BLOCKED}
+NOT {pools.BLOCKED} AND NOT {pools.REFUSED_LATELY}
 AND NOT EXISTS (SELECT FROM compute_auction_bids b
                  WHERE b.task_id = t.id AND b.status = 'open' AND b.pool_id <> %(pool)s)"""
 
@@ -120,7 +120,7 @@ class Search:
 
     def __init__(self, pool: Pool, to: Agent) -> None:
         """Begin it."""
-        self._pool, self._agent = pool.pk, to.pk
+        self._pool, self._agent = pool, to.pk
         runs = Quest.objects.filter(quests.may_run(to), pool=pool)
         self._may_run = list(runs.values_list("account_id", flat=True))
         self._known: dict[int, _Start | None] = {}
@@ -149,11 +149,12 @@ class Search:
     def _terms(self, now: datetime) -> Mapping[str, Any]:
         starts = [start or (None, None) for start in self._known.values()]
         return {
-            "pool": self._pool,
+            "pool": self._pool.pk,
             "agent": self._agent,
             "may_run": self._may_run,
             "day": now.astimezone(UTC).date(),
             "now": now,
+            "rested": pools.rested_since(self._pool, now),
             "owners": list(self._known),
             "values": [value for value, _task in starts],
             "tasks": [task for _value, task in starts],

@@ -17,6 +17,7 @@ from config.site import LargeTableAdmin
 _TOLD: Final = (
     *("round_cleared", "won", "lost", "expired", "given"),
     *("forfeited", "lapsed", "withdrawn", "blocked", "refused", "decided"),
+    *("fallback_began", "fallback_ended"),
 )
 
 

@@ -16,7 +16,7 @@ from config.models import FeedEntry
 # All that is told, by whoever does it.
 KINDS: Final = (
     *("round_cleared", "won", "lost", "expired", "given", "forfeited", "withdrawn", "lapsed", "blocked"),
-    *("refused", "decided"),
+    *("fallback_began", "fallback_ended", "refused", "decided"),
 )
 _LOCK: Final = 7306
 _SOON, _LATER = timedelta(seconds=1), timedelta(seconds=5)

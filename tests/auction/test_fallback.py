@@ -14,6 +14,7 @@ from auction import clearing, errors, fallback, order_book, pools, runs, settlem
 from auction.models import Bid, Clear, Fallback, FallbackShare, Member, Pool, Slot, Task
 from config.models import FeedEntry
 from economics import stops
+from economics.errors import AdmissionRefusedError
 from economics.models import Transfer
 from tests import factories
 from tests.factories import NOON, after, refused
@@ -121,6 +122,20 @@ def test_one_that_began_by_itself_tries_rounds_and_by_hand_takes_its_place(pool:
     assert fallback.begin(pool.name, why=Fallback.Why.FAILURES, now=after(3)) == second
     assert _times(pool) == [("failures", NOON, after(2), "by hand"), ("by hand", after(2), None, "")]
     assert not fallback.tries_rounds(pools.get(pool.name))
+
+
+def test_everybody_is_told_when_it_begins_and_ends_and_nobody_by_whom(pool: Pool) -> None:
+    for _ in range(3):
+        fallback.failed(pool.name, now=after(60))
+    fallback.begin(pool.name, why=HAND, note="ada's reasons", now=after(120))
+    fallback.end(pool.name, by="ada", now=after(180))
+    told = FeedEntry.objects.filter(kind__startswith="fallback", owner_type="", pool=pool.name).order_by("pk")
+    assert [(entry.kind, entry.at, entry.data) for entry in told] == [
+        ("fallback_began", after(60), {"why": "failures", "note": "3 rounds in a row"}),
+        ("fallback_ended", after(120), {"why": "failures", "began_at": after(60).isoformat(), "ended_by": "a person"}),
+        ("fallback_began", after(120), {"why": "by hand", "note": ""}),
+        ("fallback_ended", after(180), {"why": "by hand", "began_at": after(120).isoformat(), "ended_by": "a person"}),
+    ]
 
 
 def test_a_pool_that_sells_again_is_not_stale_at_once(pool: Pool) -> None:
@@ -273,6 +288,33 @@ def test_the_open_bid_of_a_task_that_is_given_is_closed_and_its_hold_released(po
     assert [states[bid.pk].status for bid in (standing, over)] == ["cancelled", "expired"]
     quest.account.refresh_from_db()
     assert (quest.account.held, quest.account.balance) == (0, 1000)
+
+
+def test_a_bid_that_had_expired_when_its_task_is_given_is_told_of(pool: Pool, worker: Agent) -> None:
+    quest = factories.quest("q", 1000, into=pool)
+    task = factories.quest_task(quest, 5, name="t")
+    factories.bid(quest.account, 50, pool, work=task, lives=30)
+    clear = fallback.give(_giving(pool), to=worker, now=after(60))
+    assert clear is not None
+    told = FeedEntry.objects.filter(owner_id=quest.pk).order_by("pk").values_list("kind", "data__task_ids")
+    assert list(told) == [("expired", ["t"]), ("given", None)]
+
+
+def test_a_task_that_was_refused_at_its_start_lets_others_go_first(pool: Pool, quest: Quest, worker: Agent) -> None:
+    factories.envelope("h1")
+    entity = ("hypothesis", "h1")
+    factories.quest_task(quest, 9, name="a", entity=entity, model="unheard-of", expected_cost_tokens=5)
+    factories.quest_task(quest, 1, name="b")
+    first = fallback.give(_giving(pool), to=worker, now=after(1))
+    assert first is not None
+    assert isinstance(runs.start(first.slot_id, runner=worker, now=after(2)), AdmissionRefusedError)
+    second = fallback.give(pool, to=worker, now=after(3))
+    assert second is not None
+    assert [first.winning_task_id, second.winning_task_id] == ["a", "b"]
+    assert fallback.give(pool, to=worker, now=after(4)) is None
+    third = fallback.give(pool, to=worker, now=after(601))
+    assert third is not None
+    assert third.winning_task_id == "a"
 
 
 def test_a_task_that_bids_in_another_pool_waits_for_that_pool(pool: Pool, worker: Agent) -> None:
