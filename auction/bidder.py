@@ -32,6 +32,12 @@ UPDATE auction_quests q SET pace = new.pace FROM (
 ) AS new WHERE new.id = q.id AND new.pace <> q.pace
 """  # noqa: S608 - made of constants
 
+# Whoever moves a quest or makes it inactive just now waits, or has done so before its tasks are read: it never bids
+# where it has left.
+_LOCK_QUESTS = """
+SELECT count(*) FROM (SELECT FROM auction_quests WHERE pool_id = %s ORDER BY id FOR NO KEY UPDATE) AS locked
+"""
+
 # What each quest would have for each of its tasks, beside what stands. The clamp of the source: bid_factor of the
 # value, no more than the wallet's share per task. Every figure is read once; only what is to change is locked later.
 _PLAN = f"""
@@ -200,6 +206,8 @@ def _submit(pool: str, now: datetime) -> BidCycle:
         return done
     if book.mode == Pool.Mode.STOPPED:
         raise errors.PoolStoppedError(pool=pool)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_QUESTS, [book.pk])
     at = pools.moment(book, now)
     last = BidCycle.objects.filter(pool=book).order_by("-cycle_at").values_list("at", flat=True).first()
     _pace(book, since=last or at - timedelta(seconds=book.cycle_seconds))

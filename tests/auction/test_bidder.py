@@ -282,9 +282,9 @@ def test_a_paced_quest_bids_less_while_it_spends_too_fast(pool: Pool) -> None:
 def test_as_many_statements_for_fifty_tasks_as_for_one(pool: Pool, django_assert_num_queries: Any) -> None:
     quest = factories.quest(tokens=100_000, into=pool)
     work(quest, 500, "a")
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         cycle(pool)
     for number in range(50):
         work(quest, 500, f"t{number}")
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         cycle(pool, after(60))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Sum
 
-from auction import backlog, bidder, clearing, order_book
+from auction import backlog, bidder, clearing, order_book, quests
 from auction.models import Bid, BidCycle, Clear, Pool, Quest
 from tests import factories
 from tests.factories import NOON, after
@@ -122,3 +123,26 @@ def test_a_cycle_against_the_next_and_an_expiry() -> None:
         held, should = _hold(quest)
         assert held == should
         assert Bid.objects.filter(account=quest.account, status="open").count() == TASKS
+
+
+def test_a_quest_that_just_leaves_a_pool_does_not_bid_there() -> None:
+    markets = _markets()
+    with transaction.atomic():
+        others = [factories.pool() for _ in range(ROUNDS)]
+
+    def move(number: int) -> None:
+        with transaction.atomic():
+            quests.upsert(markets[number][1].pk, by=None, now=after(1), pool=others[number].name)
+            time.sleep(0.05)
+
+    def bid(number: int) -> int:
+        time.sleep(0.02)
+        return bidder.submit_bids_for_tasks(now=after(1), pool=markets[number][0].name).placed
+
+    outcomes = race(bid, move, rounds=ROUNDS)
+
+    for (pool, quest), (placed, moved), other in zip(markets, outcomes, others, strict=True):
+        quest.refresh_from_db()
+        assert (placed.value, moved.refusal) in {(0, ""), (TASKS, "quest_has_open_bids")}
+        assert quest.pool == (pool if moved.refusal else other)
+        assert not Bid.objects.filter(account=quest.account, status="open").exclude(pool=quest.pool).exists()
