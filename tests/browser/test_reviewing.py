@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Shot = Callable[[house.Visitor, str], Path]
 
 
-def _asked(entity: str = "h1") -> Proposal:
+def asked(entity: str = "h1") -> Proposal:
     """Return what scout asks of all who have a vote by now: 500 LLM tokens a day more, on an envelope of 1,000."""
     now = timezone.now()
     draft = senate.draft(of=factories.envelope(entity), filed_at=now, gain_by=now + timedelta(days=28))
@@ -34,7 +34,7 @@ def _asked(entity: str = "h1") -> Proposal:
 
 def test_two_reviewers_decide_and_the_envelope_changes(visit: Visit, theme: Theme, shot: Shot) -> None:
     ada, ben = visit("reviewer", "ada", theme=theme), visit("reviewer", "ben", theme=theme)
-    proposal = _asked()
+    proposal = asked()
 
     ada.go(house.QUEUE)
     ada.sees("hypothesis:h1")
@@ -71,7 +71,7 @@ def test_two_reviewers_decide_and_the_envelope_changes(visit: Visit, theme: Them
 
 def test_a_vote_without_a_reason_is_asked_again(visit: Visit, shot: Shot) -> None:
     ada, _ben = visit("reviewer", "ada"), visit("reviewer", "ben")
-    proposal = _asked()
+    proposal = asked()
     ada.go(house.QUEUE)
     ada.opens_card(proposal.pk)
     ada.votes("Reject", "")
@@ -82,7 +82,7 @@ def test_a_vote_without_a_reason_is_asked_again(visit: Visit, shot: Shot) -> Non
 
 def test_a_vote_is_cast_on_a_phone(visit: Visit, theme: Theme, shot: Shot) -> None:
     ada, _ben = visit("reviewer", "ada", theme=theme, phone=True), people.person("reviewer", "ben")
-    proposal = _asked()
+    proposal = asked()
     ada.go(house.QUEUE)
     shot(ada, "queue")
     ada.opens_card(proposal.pk)
@@ -96,7 +96,7 @@ def test_a_vote_is_cast_on_a_phone(visit: Visit, theme: Theme, shot: Shot) -> No
 def test_a_vote_is_cast_with_the_keyboard_alone(visit: Visit) -> None:
     people.person("reviewer", "ada")
     people.person("reviewer", "ben")
-    proposal = _asked()
+    proposal = asked()
     ada = visit()
     ada.go(house.QUEUE)
     ada.tabs_to(ada.field("Username"))
@@ -121,7 +121,7 @@ def test_a_vote_is_cast_with_the_keyboard_alone(visit: Visit) -> None:
 
 def test_a_list_is_saved_as_a_sheet_that_comes_row_by_row(visit: Visit, tmp_path: Path) -> None:
     aulus, _ada, _ben = visit("auditor"), people.person("reviewer", "ada"), people.person("reviewer", "ben")
-    proposals = [_asked(f"h{number}") for number in range(1, 4)]
+    proposals = [asked(f"h{number}") for number in range(1, 4)]
     aulus.go(house.PROPOSALS)
     with aulus.page.expect_response(lambda answer: "/export/" in answer.url) as coming:
         sheet = aulus.saves_sheet(tmp_path)
