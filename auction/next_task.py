@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from django.db import connection, transaction
 from django.db.models import Case, IntegerField, Q, Value, When
 
-from auction import fallback, pools, quests, settlement
+from auction import fallback, gifts, pools, quests, settlement
 from auction.models import Clear, Pool
 from config.models import Agent
 from economics import admission, ledger
@@ -88,7 +88,7 @@ def _claim(agent: Agent, pool: Pool, now: datetime) -> Clear | None:
 @transaction.atomic
 def _given(agent: Agent, pool: Pool, now: datetime) -> Clear | None:
     _one_asking_at_a_time(agent)
-    return _standing(agent, pool, now) or fallback.give(pool, to=agent, now=now)
+    return _standing(agent, pool, now) or gifts.give(pool, to=agent, now=now)
 
 
 def _one_asking_at_a_time(agent: Agent) -> None:

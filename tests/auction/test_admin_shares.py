@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from auction import fallback, pools, stipends
+from auction import fallback, gifts, pools, stipends
 from auction.models import BidCycle, Clear, Fallback, FallbackShare, Pool, QuestAllocation, StipendDay
 from config import history
 from economics import mint
@@ -176,7 +176,7 @@ def test_fallbacks_are_listed_with_their_end_and_lead_to_what_was_given(root: Cl
     factories.quest_task(quest, 1, name="t")
     fallback.begin("gpu", why="failures", note="3 rounds in a row", now=NOON)
     book.refresh_from_db()
-    given = fallback.give(book, to=factories.agent(), now=after(5))
+    given = gifts.give(book, to=factories.agent(), now=after(5))
     assert given is not None
     assert column(root.get(page(Fallback)), "lasted") == ["still lasts"]
     began = fallback.end("gpu", by="a round", now=after(90))

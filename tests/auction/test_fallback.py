@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from auction import clearing, errors, fallback, order_book, pools, runs, settlement
+from auction import clearing, errors, fallback, gifts, order_book, pools, runs, settlement
 from auction.models import Bid, Clear, Fallback, FallbackShare, Member, Pool, Slot, Task
 from config.models import FeedEntry
 from economics import stops
@@ -155,7 +155,7 @@ def test_a_stopped_pool_neither_sells_nor_gives(pool: Pool, worker: Agent) -> No
     _giving(pool)
     settlement.stop_pool(pool.name, now=after(1))
     assert _times(pool) == [("by hand", NOON, after(1), "the pool was stopped")]
-    assert fallback.give(pools.get(pool.name), to=worker, now=after(2)) is None
+    assert gifts.give(pools.get(pool.name), to=worker, now=after(2)) is None
     assert not fallback.tries_rounds(pools.get(pool.name))
     with refused(errors.PoolStoppedError):
         fallback.begin(pool.name, why=HAND, now=after(3))
@@ -166,14 +166,14 @@ def test_a_stopped_pool_neither_sells_nor_gives(pool: Pool, worker: Agent) -> No
 
 def _given(pool: Pool, worker: Agent, number: int, *, start: float = 1) -> list[str]:
     """Return the tasks of so many gifts, a second apart."""
-    gifts = [fallback.give(pool, to=worker, now=after(start + second)) for second in range(number)]
+    gifts = [gifts.give(pool, to=worker, now=after(start + second)) for second in range(number)]
     return [gift.winning_task_id if gift else "-" for gift in gifts]
 
 
 def test_a_gift_is_claimed_costs_nothing_and_takes_slot_and_task(pool: Pool, worker: Agent) -> None:
     quest = factories.quest("q", into=pool)
     work = factories.quest_task(quest, 5)
-    gift = fallback.give(_giving(pool), to=worker, now=after(1))
+    gift = gifts.give(_giving(pool), to=worker, now=after(1))
     assert gift is not None
     assert (gift.is_given, gift.state, gift.round, gift.bid) == (True, "sold", None, None)
     assert (gift.account_id, gift.winning_task_id) == (quest.account_id, work.pk)
@@ -189,7 +189,7 @@ def test_a_gift_is_claimed_costs_nothing_and_takes_slot_and_task(pool: Pool, wor
 def test_a_pool_that_sells_gives_nothing(pool: Pool, worker: Agent) -> None:
     factories.quest_task(factories.quest(into=pool), 5)
     factories.slots(pool, 1)
-    assert fallback.give(pool, to=worker, now=after(1)) is None
+    assert gifts.give(pool, to=worker, now=after(1)) is None
 
 
 def test_the_best_task_is_given_first_ties_by_id(pool: Pool, worker: Agent) -> None:
@@ -294,7 +294,7 @@ def test_a_bid_that_had_expired_when_its_task_is_given_is_told_of(pool: Pool, wo
     quest = factories.quest("q", 1000, into=pool)
     task = factories.quest_task(quest, 5, name="t")
     factories.bid(quest.account, 50, pool, work=task, lives=30)
-    clear = fallback.give(_giving(pool), to=worker, now=after(60))
+    clear = gifts.give(_giving(pool), to=worker, now=after(60))
     assert clear is not None
     told = FeedEntry.objects.filter(owner_id=quest.pk).order_by("pk").values_list("kind", "data__task_ids")
     assert list(told) == [("expired", ["t"]), ("given", None)]
@@ -305,14 +305,14 @@ def test_a_task_that_was_refused_at_its_start_lets_others_go_first(pool: Pool, q
     entity = ("hypothesis", "h1")
     factories.quest_task(quest, 9, name="a", entity=entity, model="unheard-of", expected_cost_tokens=5)
     factories.quest_task(quest, 1, name="b")
-    first = fallback.give(_giving(pool), to=worker, now=after(1))
+    first = gifts.give(_giving(pool), to=worker, now=after(1))
     assert first is not None
     assert isinstance(runs.start(first.slot_id, runner=worker, now=after(2)), AdmissionRefusedError)
-    second = fallback.give(pool, to=worker, now=after(3))
+    second = gifts.give(pool, to=worker, now=after(3))
     assert second is not None
     assert [first.winning_task_id, second.winning_task_id] == ["a", "b"]
-    assert fallback.give(pool, to=worker, now=after(4)) is None
-    third = fallback.give(pool, to=worker, now=after(601))
+    assert gifts.give(pool, to=worker, now=after(4)) is None
+    third = gifts.give(pool, to=worker, now=after(601))
     assert third is not None
     assert third.winning_task_id == "a"
 
@@ -350,7 +350,7 @@ def test_a_slot_offered_for_a_price_of_its_own_or_for_later_is_not_given(
 
 def test_a_gift_runs_and_settles_without_a_charge(pool: Pool, quest: Quest, worker: Agent) -> None:
     work = factories.quest_task(quest, 1)
-    gift = fallback.give(_giving(pool), to=worker, now=after(1))
+    gift = gifts.give(_giving(pool), to=worker, now=after(1))
     assert gift is not None
     runs.start(gift.slot_id, runner=worker, now=after(2))
     done = settlement.finish(gift.slot_id, actual_cost_tokens=50, now=after(3), runner=worker)
@@ -376,8 +376,8 @@ def test_giving_asks_as_often_with_many_tasks_as_with_few(pool: Pool, worker: Ag
             quest = factories.quest(into=pool)
             factories.quest_task(quest, 1)
             factories.quest_task(quest, 1)
-        fallback.give(giving, to=worker, now=NOON + timedelta(days=size))
+        gifts.give(giving, to=worker, now=NOON + timedelta(days=size))
         with CaptureQueriesContext(connection) as queries:
-            assert fallback.give(giving, to=worker, now=NOON + timedelta(days=size, seconds=1))
+            assert gifts.give(giving, to=worker, now=NOON + timedelta(days=size, seconds=1))
         counts.append(len(queries))
     assert counts[0] == counts[1]

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from auction import fallback, pools, turns
+from auction import fallback, gifts, pools, turns
 from auction.models import Fallback, Slot, Task
 from tests import factories
 from tests.factories import NOON, after
@@ -48,7 +48,7 @@ def _closed_first(pool: Pool, closed: int, opened: int) -> Quest:
 
 def _statements(pool: Pool, worker: Agent) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
-        assert fallback.give(pool, to=worker, now=after(1)) is None
+        assert gifts.give(pool, to=worker, now=after(1)) is None
     return [query["sql"] for query in queries]
 
 
@@ -60,14 +60,14 @@ def test_where_every_envelope_is_closed_nothing_is_locked(pool: Pool, worker: Ag
 def test_where_there_is_no_slot_no_backlog_is_looked_through(pool: Pool, worker: Agent) -> None:
     _closed_first(pool, 25, 5)
     for _slot in range(pool.capacity):
-        assert fallback.give(pool, to=worker, now=after(1))
+        assert gifts.give(pool, to=worker, now=after(1))
     assert not Slot.objects.filter(state=Slot.State.OPEN).exists()
     assert not [sql for sql in _statements(pool, worker) if "economics_gate" in sql]
 
 
 def test_a_task_behind_many_that_are_closed_is_given(pool: Pool, worker: Agent) -> None:
     _closed_first(pool, 25, 2)
-    gifts = [fallback.give(pool, to=worker, now=after(second)) for second in (1, 2, 3)]
+    gifts = [gifts.give(pool, to=worker, now=after(second)) for second in (1, 2, 3)]
     assert [gift and gift.winning_task_id for gift in gifts] == ["open-0", "open-1", None]
 
 
@@ -110,7 +110,7 @@ def test_a_turn_that_passes_on_before_the_lock_is_looked_at_again(
         return found
 
     monkeypatch.setattr(turns.Search, "look", outrun)
-    gift = fallback.give(pool, to=worker, now=after(1))
+    gift = gifts.give(pool, to=worker, now=after(1))
     # Three times it comes too late; the last look is with the pool's row locked, where nobody is faster.
     assert gift is not None
     assert (gift.winning_task_id, len(looks)) == ("one-3", 4)

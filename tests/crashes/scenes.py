@@ -13,6 +13,7 @@ from auction import (
     cycle,
     errors,
     fallback,
+    gifts,
     next_task,
     pools,
     runs,
@@ -110,7 +111,7 @@ def give() -> Scene:
     fallback.begin(pool.name, why=Fallback.Why.HAND, now=NOON)
     book = pools.get(pool.name)
     wallets = [quest.account, other.account, wallet]
-    return Scene(pool, wallets, lambda: fallback.give(book, to=worker, now=after(1)), once=False)
+    return Scene(pool, wallets, lambda: gifts.give(book, to=worker, now=after(1)), once=False)
 
 
 def claim_own() -> Scene:
@@ -210,7 +211,10 @@ def upsert() -> Scene:
 
 
 def tick() -> Scene:
-    """All is due at once: a day's issue and stipends, each kind of sweep, a round for two bids of a quest, a payout."""
+    """All is due at once: a day's issue and stipends, each kind of sweep, a round for two bids of a quest, a payout.
+
+    There are slots for both, whatever a sweep has not brought back yet.
+    """
     MonetaryPolicy.objects.update(daily_token_bucket=1_000)
     _retire()
     at = NOON + DAY * (DailyIssue.objects.count() + 1)
@@ -231,5 +235,5 @@ def tick() -> Scene:
     quest = factories.quest("", 10_000, into=pool)
     for chance in ("0.5", "0.25"):
         factories.quest_task(quest, value_if_works_usd=Decimal(10), chance=Decimal(chance))
-    pools.configure(pool.name, capacity=2, start_deadline_seconds=3600)
+    pools.configure(pool.name, capacity=4, start_deadline_seconds=3600)
     return Scene(pool, [*owners, quest.account], lambda: cycle.run_due(now=at), at=at)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import connections, transaction
 
-from auction import clearing, fallback, next_task, order_book, pools, runs, turns
+from auction import clearing, fallback, gifts, next_task, order_book, pools, runs, turns
 from auction.models import Bid, Clear, Fallback, FallbackShare, Pool, Slot, Task
 from config.errors import RefusedError
 from economics.models import Account
@@ -125,7 +125,7 @@ def test_a_slot_is_sold_or_given_and_never_both() -> None:
 
     def give(agent: Agent) -> Callable[[int], str | None]:
         def deed(number: int) -> str | None:
-            gift = fallback.give(markets[number], to=agent, now=after(1))
+            gift = gifts.give(markets[number], to=agent, now=after(1))
             return gift.slot_id if gift else None
 
         return deed
