@@ -17,7 +17,7 @@ up: .venv/runtime.stamp ## run everything here: PORT=8000 HOST=127.0.0.1 DATA_DI
 test: .venv/dev.stamp ## run the tests: ARGS="…" for pytest; PG=16 or PG=15 runs laws and races on that PostgreSQL
 	@exec $(VENV) -m pytest $(if $(PG),tests/laws tests/races) $(ARGS)
 
-crashes: .venv/dev.stamp ## strike deeds down before and after each of their statements (about 4 minutes)
+crashes: .venv/dev.stamp ## strike deeds down before and after each of their statements (about 5 minutes)
 	@exec $(VENV) -m pytest tests/crashes $(ARGS)
 
 test-browser: .venv/dev.stamp ## do people's work in Debian's chromium: SHOTS=.shots takes the pictures, ARGS="…" for pytest

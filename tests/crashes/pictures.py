@@ -49,9 +49,8 @@ def of(scene: Scene) -> Picture:
             BidCycle.objects.filter(**mine, at__gte=scene.at),
             *("at", "tasks", "placed", "kept", "withdrawn", "placed_tokens", "reasons"),
         ),
-        "slots": _seen(
-            scene, Slot.objects.filter(clear__in=sold), "state", "available_at", "offers_again__state", "closed_at"
-        ),
+        "slots": _seen(scene, Slot.objects.filter(clear__in=sold), "state", "available_at", "closed_at"),
+        "offered again": _seen(scene, Slot.objects.filter(offers_again__clear__in=sold), "available_at"),
         "clears": _seen(
             scene,
             sold,
