@@ -102,6 +102,14 @@ def test_a_bid_stands_until_it_is_more_than_a_tenth_off(pool: Pool) -> None:
     assert standing(quest) == {"a": 672}
 
 
+def test_a_bid_just_a_tenth_off_stands(pool: Pool) -> None:
+    quest = factories.quest(tokens=10_000, into=pool)
+    work(quest, 1_100, "a")
+    cycle(pool)
+    Task.objects.filter(pk="a").update(expected_value_usd=1_000 * A_TOKEN)  # 600: 60 below
+    assert (cycle(pool, after(60)).kept, standing(quest)) == (1, {"a": 660})
+
+
 def test_a_bid_of_a_task_that_got_blocked_is_withdrawn(pool: Pool) -> None:
     quest = factories.quest(tokens=1_000, into=pool)
     first, second = work(quest, 500, "a"), work(quest, 500, "b")

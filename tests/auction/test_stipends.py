@@ -94,13 +94,13 @@ def test_the_days_of_an_outage_are_paid_afterwards_each_once() -> None:
 
 
 def test_no_stipend_lifts_a_wallet_above_the_cap_held_tokens_included() -> None:
-    full, empty, above = _quest("a", 10, 1_900), _quest("b", 10), _quest("c", 30, 2_500)
+    full, empty, above = _quest("a", 10, 1_950), _quest("b", 10), _quest("c", 30, 2_500)
     factories.bid(full.account, 1_000, factories.pool(), work=factories.quest_task(full))
-    assert _paid() == [(TODAY, 500, 200)]
+    assert _paid() == [(TODAY, 500, 150)]
     assert [_balance(quest) for quest in (full, empty, above)] == [2_000, 100, 2_500]
-    assert _treasury() == 800  # the rest stays
+    assert _treasury() == 850  # the rest stays
     kept = QuestAllocation.objects.order_by("quest_id").values_list("tokens", "paid_tokens")
-    assert list(kept) == [(100, 100), (100, 100), (300, 0)]
+    assert list(kept) == [(100, 50), (100, 100), (300, 0)]
 
 
 def test_a_short_treasury_pays_in_proportion() -> None:
