@@ -11,6 +11,7 @@ from config import feed
 
 A_ROUND: Final = "a round"
 A_PERSON: Final = "a person"
+A_STOP: Final = "the pool was stopped"
 
 
 def is_stale(pool: Pool, now: datetime) -> bool:
@@ -83,10 +84,17 @@ def end(pool_name: str, *, by: str, now: datetime) -> Fallback | None:
     return standing
 
 
+def end_with_stop(pool: Pool, *, now: datetime) -> None:
+    """End the fallback of a pool that is just stopped; its mode is the stop's. Its lock is held already."""
+    standing = _standing(pool)
+    if standing is not None:
+        _close(standing, by=A_STOP, now=now)
+
+
 def _close(standing: Fallback, *, by: str, now: datetime) -> None:
     standing.ended_at, standing.ended_by = max(now, standing.began_at), by
     standing.save(update_fields=["ended_at", "ended_by"])
-    by_whom = by if by == A_ROUND else A_PERSON  # everybody reads it, and nobody's name is needed for that
+    by_whom = by if by in (A_ROUND, A_STOP) else A_PERSON  # everybody reads it, and nobody's name is needed for that
     told = {"why": standing.why, "began_at": standing.began_at.isoformat(), "ended_by": by_whom}
     feed.publish([feed.Entry("fallback_ended", now, told, pool=standing.pool.name)])
 

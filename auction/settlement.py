@@ -5,11 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q, Value
-from django.db.models.functions import Greatest
+from django.db.models import Q
 
-from auction import errors, pools, runs, wins
-from auction.models import Clear, Fallback, Pool, Slot, Task
+from auction import errors, fallback, pools, runs, wins
+from auction.models import Clear, Pool, Slot, Task
 from auction.order_book import LARGEST
 from config.models import Agent
 from economics import admission, slot_use
@@ -142,9 +141,7 @@ def stop_pool(name: str, *, now: datetime) -> int:
     """
     pool = pools.lock_exclusive(name)
     Pool.objects.filter(pk=pool.pk).update(mode=Pool.Mode.STOPPED)
-    Fallback.objects.filter(pool=pool, ended_at=None).update(
-        ended_at=Greatest(Value(now), "began_at"), ended_by="the pool was stopped"
-    )
+    fallback.end_with_stop(pool, now=now)
     clears = wins.take(Q(pool=pool, state=Clear.State.SOLD), limit=None)
     wins.close(clears, Clear.State.WITHDRAWN, now=now)
     wins.release(clears)

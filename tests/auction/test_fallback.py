@@ -155,6 +155,8 @@ def test_a_stopped_pool_neither_sells_nor_gives(pool: Pool, worker: Agent) -> No
     _giving(pool)
     settlement.stop_pool(pool.name, now=after(1))
     assert _times(pool) == [("by hand", NOON, after(1), "the pool was stopped")]
+    told = FeedEntry.objects.get(kind="fallback_ended")
+    assert told.data == {"why": "by hand", "began_at": NOON.isoformat(), "ended_by": "the pool was stopped"}
     assert gifts.give(pools.get(pool.name), to=worker, now=after(2)) is None
     assert not fallback.tries_rounds(pools.get(pool.name))
     with refused(errors.PoolStoppedError):
@@ -166,8 +168,8 @@ def test_a_stopped_pool_neither_sells_nor_gives(pool: Pool, worker: Agent) -> No
 
 def _given(pool: Pool, worker: Agent, number: int, *, start: float = 1) -> list[str]:
     """Return the tasks of so many gifts, a second apart."""
-    gifts = [gifts.give(pool, to=worker, now=after(start + second)) for second in range(number)]
-    return [gift.winning_task_id if gift else "-" for gift in gifts]
+    given = [gifts.give(pool, to=worker, now=after(start + second)) for second in range(number)]
+    return [gift.winning_task_id if gift else "-" for gift in given]
 
 
 def test_a_gift_is_claimed_costs_nothing_and_takes_slot_and_task(pool: Pool, worker: Agent) -> None:

@@ -67,8 +67,8 @@ def test_where_there_is_no_slot_no_backlog_is_looked_through(pool: Pool, worker:
 
 def test_a_task_behind_many_that_are_closed_is_given(pool: Pool, worker: Agent) -> None:
     _closed_first(pool, 25, 2)
-    gifts = [gifts.give(pool, to=worker, now=after(second)) for second in (1, 2, 3)]
-    assert [gift and gift.winning_task_id for gift in gifts] == ["open-0", "open-1", None]
+    given = [gifts.give(pool, to=worker, now=after(second)) for second in (1, 2, 3)]
+    assert [gift and gift.winning_task_id for gift in given] == ["open-0", "open-1", None]
 
 
 def test_under_the_lock_only_the_best_are_tried_until_a_look_says_where_to_begin(pool: Pool, worker: Agent) -> None:
