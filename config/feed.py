@@ -160,9 +160,9 @@ def next_poll(page: Page, now: datetime) -> datetime:
 
 
 def outdated(before: datetime) -> retention.Outdated:
-    """Return the entries that came before the first one of this moment or later."""
+    """Return the entries that came before the first one of this moment or later; they go from the beginning on."""
     last()
     with connection.cursor() as cursor:
         cursor.execute(_KEPT_FROM, [before])
         terms = {"kept_from": cursor.fetchone()[0]}
-    return retention.Outdated("entries of the feed", "config_feed", "position < %(kept_from)s", terms)
+    return retention.Outdated("entries of the feed", "config_feed", "position < %(kept_from)s", terms, by="position")

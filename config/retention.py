@@ -10,24 +10,28 @@ from config.models import RetentionPolicy
 
 _AT_ONCE: Final = 10_000
 
-# By id, each batch beginning after the last row of the one before it: what was passed over is not read again.
+# In one order, each batch beginning after the last row of the one before it: what was passed over is not read again.
 _FORGET = """
 WITH gone AS (
     DELETE FROM {table} WHERE id IN (
-        SELECT id FROM {table} WHERE id > %(last)s AND ({where}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
-    RETURNING id
-) SELECT count(*), max(id) FROM gone
+        SELECT id FROM {table} WHERE {by} > %(last)s AND ({where}) ORDER BY {by} LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+    RETURNING {by} AS place
+) SELECT count(*), max(place) FROM gone
 """
 _COUNT = "SELECT count(*) FROM {table} WHERE {where}"
 
 
 class Outdated(NamedTuple):
-    """Rows whose time is over: `where` is a condition on the rows of a table, in SQL that names its `terms`."""
+    """Rows whose time is over: `where` is a condition on the rows of a table, in SQL that names its `terms`.
+
+    They go in the order of the column `by`, whose numbers are unique.
+    """
 
     what: str
     table: str
     where: str
     terms: Mapping[str, Any]
+    by: str = "id"
 
 
 def ensure() -> None:
@@ -55,7 +59,7 @@ def count(rows: Outdated) -> int:
 
 def forget(rows: Outdated) -> int:
     """Delete them, 10,000 in a transaction; return how many. A row that somebody holds is left to the next time."""
-    sql = _FORGET.format(table=rows.table, where=rows.where)
+    sql = _FORGET.format(table=rows.table, where=rows.where, by=rows.by)
     last, total, gone = 0, 0, _AT_ONCE
     while gone == _AT_ONCE:
         with transaction.atomic(), connection.cursor() as cursor:

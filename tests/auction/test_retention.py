@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from django.core.management import call_command
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 
 from auction import audit, bidder, clearing, order_book, replay, retention, tasks
 from auction.models import Bid, BidCycle, Clear, Round
@@ -147,6 +147,25 @@ def test_many_rows_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policies, "_AT_ONCE", 3)
     feed.publish([feed.Entry("won", OLD, {}) for _ in range(8)])
     assert retention.forget(now=NOON) == _shown(entries_of_the_feed=7)
+
+
+def test_the_feed_goes_from_its_beginning_whatever_ids_its_entries_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads between two batches finds no gap: what it asks for is whole, or it is told that it came too late."""
+    monkeypatch.setattr(policies, "_AT_ONCE", 1)
+    for number in (3_000, 1_000, 4_000, 2_000, 5_000):  # a row may be written before others and committed after them
+        FeedEntry.objects.create(pk=number, kind="won", at=OLD)
+        feed.last()
+    left: list[list[int | None]] = []
+
+    def watched(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        done = execute(sql, params, many, context)
+        if "DELETE FROM config_feed" in sql:
+            left.append(sorted(FeedEntry.objects.values_list("position", flat=True)))
+        return done
+
+    with connection.execute_wrapper(watched):
+        retention.forget(now=NOON)
+    assert left == [[2, 3, 4, 5], [3, 4, 5], [4, 5], [5], [5]]
 
 
 def test_a_kind_that_fails_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
