@@ -195,10 +195,17 @@ def test_the_command_says_what_it_would_run() -> None:
     assert out.getvalue() == "27 runs of 48 rounds: uniform source, uniform paced, fair\n"
 
 
-@pytest.mark.parametrize("wrong", ["--policies=best", "--load=-1", "--seeds=0", "--plot=x.png", "--value=0"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("--policies=best", "--load=-1", "--seeds=0", "--plot=x.png", "--value=0"),
+        *("--csv=/nowhere/runs.csv", "--csv=/", "--plot=/nowhere/runs.svg"),
+        *("--hiding --dry-run", "--hiding --csv=runs.csv", "--stored-days=1 --dry-run"),
+    ],
+)
 def test_the_command_refuses_what_makes_no_sense(wrong: str) -> None:
     with pytest.raises(CommandError):
-        call_command("simulate", wrong)
+        call_command("simulate", "--rounds=1", *wrong.split())
 
 
 def test_the_command_tells_what_hiding_and_waiting_gain() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         drawn.add_argument("--slots", type=_between(1, 1000), default=size.slots, help=f"in a round ({size.slots})")
         drawn.add_argument("--skew", type=_share_of(4), default=size.skew, help=f"of quests, 0: alike ({size.skew})")
         drawn.add_argument("--value", type=_usd, default=size.median_usd, help=f"median, USD ({size.median_usd})")
-        drawn.add_argument("--csv", type=Path, metavar="FILE", help="every run with every measure")
+        drawn.add_argument("--csv", type=_file, metavar="FILE", help="every run with every measure")
         drawn.add_argument("--plot", type=_svg, metavar="FILE.svg", help="efficiency, prices and money")
         drawn.add_argument("--dry-run", action="store_true", help="say what would be run")
         drawn.add_argument("--hiding", action="store_true", help="instead: what hiding bids and waiting gain a quest")
@@ -56,6 +57,10 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Do what was asked; figures go to standard output, progress to standard error."""
+        of_runs = [f"--{name}" for name in ("dry_run", "csv", "plot") if options[name]]
+        if of_runs and (options["stored_days"] or options["hiding"]):
+            message = f"{of_runs[0].replace('_', '-')} is for drawn tasks, not for --stored-days or --hiding."
+            raise CommandError(message)
         try:
             if options["stored_days"]:
                 self._stored(options)
@@ -191,4 +196,13 @@ def _svg(text: str) -> Path:
     if not text.endswith(".svg"):
         message = f"{text!r} does not end in .svg: plots are SVG"
         raise argparse.ArgumentTypeError(message)
-    return Path(text)
+    return _file(text)
+
+
+def _file(text: str) -> Path:
+    """Refuse what could not be written after all runs."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        message = f"{text!r} cannot be written"
+        raise argparse.ArgumentTypeError(message)
+    return path
