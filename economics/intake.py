@@ -144,7 +144,8 @@ def _array(body: bytes, *, named: str = "") -> list[Any]:
     if named and isinstance(data, dict) and data.keys() == {named}:
         data = data[named]
     if not isinstance(data, list):
-        raise errors.MalformedBatchError
+        msg = f'A batch is lines of JSON, an array, or an object {{"{named}": array}}.' if named else ""
+        raise errors.MalformedBatchError(msg)
     return data
 
 

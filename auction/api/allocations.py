@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from auction import quests
 from auction.models import QuestAllocation
-from config.api import fields, views
+from config.api import fields, filters, views
 
 
 class AllocationShown(fields.Row[QuestAllocation]):
@@ -25,7 +25,7 @@ class AllocationFilter(django_filters.FilterSet):
     """Which allocations to list."""
 
     quest = django_filters.CharFilter(field_name="quest_id")
-    day = django_filters.DateFilter()
+    day = filters.DayFilter()
 
 
 class Allocations(views.Listed[QuestAllocation]):

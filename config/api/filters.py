@@ -35,6 +35,14 @@ class MomentFilter(django_filters.Filter):
     field_class = _MomentField
 
 
+class DayFilter(django_filters.DateFilter):
+    """A day as 2030-01-31, and in no other way."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take ISO 8601 only."""
+        super().__init__(input_formats=["%Y-%m-%d"], **options)
+
+
 @extend_schema_field(OpenApiTypes.INT64)
 class IdFilter(django_filters.Filter):
     """The number of a row."""

@@ -42,9 +42,9 @@ class DayFilter(django_filters.FilterSet):
     resource_type = django_filters.ChoiceFilter(choices=Usage.Resource.choices)
     tier = django_filters.CharFilter()
     provider = django_filters.CharFilter()
-    day = django_filters.DateFilter()
-    since = django_filters.DateFilter(field_name="day", lookup_expr="gte")
-    until = django_filters.DateFilter(field_name="day", lookup_expr="lt")
+    day = filters.DayFilter()
+    since = filters.DayFilter(field_name="day", lookup_expr="gte")
+    until = filters.DayFilter(field_name="day", lookup_expr="lt")
     own = filters.FlagFilter(method="as_it_is")
 
     def as_it_is(self, days: QuerySet[UsageDay], name: str, value: bool) -> QuerySet[UsageDay]:  # noqa: ARG002, FBT001 - django-filter's signature

@@ -103,7 +103,7 @@ class ReviewFilter(django_filters.FilterSet):
 
     kind = django_filters.ChoiceFilter(choices=Review.Kind.choices)
     state = django_filters.ChoiceFilter(choices=Review.State.choices)
-    period = django_filters.DateFilter()
+    period = filters.DayFilter()
 
 
 class ReviewLineFilter(django_filters.FilterSet):

@@ -66,6 +66,11 @@ def test_one_reads_what_ones_own_quests_were_allotted(ann: Caller) -> None:
     }
 
 
+def test_a_day_is_told_in_one_way(ann: Caller) -> None:
+    for day in ("03/02/2026", "March 2, 2026", "2026-3-2T00:00"):
+        assert callers.problem(ann.get(PATH, day=day))["errors"][0]["parameter"] == "day"
+
+
 def test_a_day_and_a_quest_narrow_the_list(ann: Caller) -> None:
     assert [row["quest_id"] for row in _read(ann, day="2026-03-02")] == ["b", "a"]
     assert [row["day"] for row in _read(ann, quest="a")] == ["2026-03-03", "2026-03-02"]

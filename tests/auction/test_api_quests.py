@@ -235,3 +235,11 @@ def test_a_backlog_comes_in_pages_of_a_fixed_number_of_queries(ada: Caller) -> N
     many = queries(page_size=30)
     assert many == (30, few[1])
     assert many[1] <= 8
+
+
+def test_what_is_no_batch_of_tasks_is_told_how_one_looks(ada: Caller) -> None:
+    said = callers.problem(ada.post(TASKS, {"events": []}, key=None))
+    assert (said["code"], said["detail"]) == (
+        "malformed_batch",
+        'A batch is lines of JSON, an array, or an object {"tasks": array}.',
+    )
