@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 
-SAMPLE: Final = 6  # of a deed's steps, for each kind of blow, beside those next to a COMMIT
+SAMPLE: Final = 4  # of a deed's steps, for each kind of blow, beside those next to a COMMIT
 WHOLE: Final = frozenset[str]()  # parts of the picture that change by themselves: none
 
 # Each deed, and the parts of its picture that it changes in transactions of their own.
