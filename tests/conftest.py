@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import django
 import hypothesis
 import pytest
+from django.conf import settings
 
 from tests import cluster
 
@@ -43,6 +44,8 @@ def _begin() -> None:
         os.environ["DATABASE_URL"] = run.start().url
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
+    # Every test client builds the middleware anew, and listing all static files takes longer than most requests.
+    settings.WHITENOISE_AUTOREFRESH = True  # a file is then looked for when it is asked for
 
 
 _begin()
