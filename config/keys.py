@@ -5,8 +5,9 @@ import hmac
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 
 from config.errors import InvalidError
@@ -135,14 +136,36 @@ SELECT {", ".join(f"k.{name}" for name in _KEY_COLUMNS)}, {", ".join(f"a.{name}"
 
 def _by_prefix(prefix: str) -> AgentKey | None:
     """Return the key of this public name with its agent, in one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_PREFIX, [prefix])
-        row = cursor.fetchone()
+    row = _asked_first(_BY_PREFIX, prefix)
     if row is None:
         return None
     key = AgentKey.from_db(connection.alias, _KEY_COLUMNS, row[: len(_KEY_COLUMNS)])
     key.agent = Agent.from_db(connection.alias, _AGENT_COLUMNS, row[len(_KEY_COLUMNS) :])
     return key
+
+
+def _asked_first(query: str, prefix: str) -> tuple[Any, ...] | None:
+    """Return the row that a request asks for first, over a new connection where the one kept has ended.
+
+    Django would ask `SELECT 1` before it, to learn whether that connection still stands: a round trip in every request,
+    for what this query shows as well. It only reads, so that asking it again does no harm.
+    """
+    is_kept = connection.connection is not None and not connection.in_atomic_block
+    connection.health_check_done = True  # type: ignore[attr-defined] # missing in the stubs
+    try:
+        return _row(query, prefix)
+    except (InterfaceError, OperationalError):
+        if not is_kept:
+            raise
+    connection.close()
+    return _row(query, prefix)
+
+
+def _row(query: str, prefix: str) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [prefix])
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
 
 
 def _digest(secret: str) -> bytes:

@@ -34,7 +34,7 @@ class OneRow(views.Scoped):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("INSERT INTO one_row (body) VALUES (%s) RETURNING id", [terms["task_id"]])
             number = cursor.fetchone()[0]
-        terms["pool"] = Pool(name="scidex-agent")
+        terms["pool"] = Pool.from_db(None, ["id", "name"], [1, "scidex-agent"])
         bid = Bid(pk=number, placed_at=timezone.now(), status="open", **terms)
         return HttpResponse(bodies.as_json(fields.shown(BidShown, bid)), status=201, content_type="application/json")
 
