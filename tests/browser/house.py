@@ -58,7 +58,7 @@ class Visitor:
 
     def field(self, label: str) -> Locator:
         """Return the field with this label."""
-        return self.page.get_by_label(re.compile(rf"^{re.escape(label)}\s*[:*]*\s*$"))
+        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*[:*]*\s*$"))
 
     def press(self, name: str) -> None:
         """Press the button of this name."""
@@ -74,7 +74,8 @@ class Visitor:
         """Fill in the form of the login page and send it."""
         self.field("Username").fill(name)
         self.field("Password").fill(password)
-        self.press("Log in")
+        self.page.get_by_role("button", name="Log in").click()
+        self.name = name
 
     def signs_out(self) -> None:
         """Leave by the button that every page has."""
