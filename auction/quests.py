@@ -1,5 +1,6 @@
 """Quests: programmes with a wallet, opened and changed by their own agent or by people, and who runs what they win."""
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from economics import ledger
 LONGEST_TITLE: Final = 300
 MOST_MEMBERS: Final = 1_000
 SHORTEST_HORIZON, LONGEST_HORIZON = 60, 2**31 - 1
+_NAMED: Final = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # else no address leads there
 _FOR_PEOPLE: Final = frozenset({"is_active", "programme"})
 
 
@@ -85,6 +87,9 @@ def _refuse_settings(quest_id: str, by: Agent | None, settings: Settings) -> Non
 
 
 def _opened(quest_id: str, by: Agent | None, now: datetime, pool: str, settings: Settings) -> Quest:
+    if not _NAMED.fullmatch(quest_id):
+        msg = "A quest's id is part of an address: no slash, no control characters, neither . nor .."
+        raise errors.InvalidQuestError(msg, pointer="/quest_id")
     wallet = ledger.open_wallet(quest=quest_id)
     if by is not None and (wallet.balance or wallet.held):
         # People filled it before there was a quest: they say whose it is.

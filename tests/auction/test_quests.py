@@ -96,6 +96,9 @@ def test_an_agent_cannot_take_a_wallet_that_people_filled(ada: Agent) -> None:
 REFUSED: dict[str, tuple[dict[str, Any], type[RefusedError], str]] = {
     "no id": ({"quest_id": ""}, errors.InvalidQuestError, "/quest_id"),
     "long id": ({"quest_id": "q" * 65}, errors.InvalidQuestError, "/quest_id"),
+    "an id with a slash": ({"quest_id": "tau/1"}, errors.InvalidQuestError, "/quest_id"),
+    "an id of two lines": ({"quest_id": "tau\n1"}, errors.InvalidQuestError, "/quest_id"),
+    "an id that leads up": ({"quest_id": ".."}, errors.InvalidQuestError, "/quest_id"),
     "long title": ({"title": "t" * 301}, errors.InvalidQuestError, "/title"),
     "unknown strategy": ({"strategy": "greedy"}, errors.InvalidQuestError, "/strategy"),
     "negative factor": ({"bid_factor": Decimal("-0.1")}, errors.InvalidQuestError, "/bid_factor"),
