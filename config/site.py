@@ -10,9 +10,10 @@ from typing import Any, ClassVar, TypeVar, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
@@ -65,7 +66,9 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
     change_form_template = "admin/house_change_form.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Head the list with what it lists."""
+        """Head the list with what it lists; of what no column can hold there is nothing to narrow it to."""
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")  # as Django does with other nonsense
         title = str(self.opts.verbose_name_plural).capitalize()
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
@@ -81,6 +84,10 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
         deeds = [choice for choice in choices if choice[0] != "delete_selected"]
         context = {"deeds": deeds, "action_checkbox_name": ACTION_CHECKBOX_NAME, **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ModelT | None:
+        """Return the row the address names; none has a name that no text column can hold."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
 
     def asked(self, request: HttpRequest, form: Callable[..., FormT], **initial: object) -> FormT:
         """Return the form of a deed: filled in by the person who confirmed it, else fresh and not valid yet."""

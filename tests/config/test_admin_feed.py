@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auction import clearing, settlement
-from auction.models import Clear
+from auction.models import Clear, Quest, Task
 from config import feed
-from config.models import FeedEntry
+from config.models import Change, FeedEntry
 from tests import factories, reviewers
 from tests.factories import NOON, after
 from tests.reviewers import page
@@ -56,7 +56,7 @@ def test_every_kind_that_is_told_can_be_chosen(root: Client) -> None:
         if spec.title == "kind"
     )
     ends = {state for state in Clear.State.values if state not in ("sold", "running", "finished")}
-    assert set(kinds) == ends | {"round_cleared", "won", "lost", "expired", "given", "refused", "decided"}
+    assert set(kinds) == set(feed.KINDS) > ends
 
 
 def test_an_entry_says_whom_it_is_for_and_what_happened(root: Client) -> None:
@@ -64,3 +64,11 @@ def test_an_entry_says_whom_it_is_for_and_what_happened(root: Client) -> None:
     shown = root.get(page(FeedEntry)).content.decode()
     assert [text in shown for text in ("quest tau", "slot_id s", "everybody", "n 1")] == [True] * 4
     assert root.get(page(FeedEntry, FeedEntry.objects.latest("pk").pk)).status_code == 200
+
+
+def test_what_no_column_can_hold_narrows_no_list_and_names_no_row(root: Client) -> None:
+    for model, term in ((FeedEntry, "kind"), (Change, "table_name"), (Task, "quest__exact"), (Task, "stands")):
+        answer = root.get(page(model), {term: "\0"}, follow=True)
+        assert (answer.status_code, answer.redirect_chain) == (200, [(f"{page(model)}?e=1", 302)])
+    for named in (Quest, Task, FeedEntry):
+        assert root.get(f"{page(named)}a%00b/change/").status_code == 302
