@@ -213,7 +213,7 @@ def upsert() -> Scene:
 def tick() -> Scene:
     """All is due at once: a day's issue and stipends, each kind of sweep, a round for two bids of a quest, a payout.
 
-    There are slots for both, whatever a sweep has not brought back yet.
+    There are slots for both, whatever sweeps and top-up have not brought yet.
     """
     MonetaryPolicy.objects.update(daily_token_bucket=1_000)
     _retire()
@@ -235,5 +235,7 @@ def tick() -> Scene:
     quest = factories.quest("", 10_000, into=pool)
     for chance in ("0.5", "0.25"):
         factories.quest_task(quest, value_if_works_usd=Decimal(10), chance=Decimal(chance))
+    for _ in range(2):
+        factories.slot(pool, available_at=at)
     pools.configure(pool.name, capacity=4, start_deadline_seconds=3600)
     return Scene(pool, [*owners, quest.account], lambda: cycle.run_due(now=at), at=at)
