@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -113,10 +114,19 @@ def cast(
     )
 
 
-def is_told(proposal: Proposal) -> bool:
-    """Tell whether a proposal's `votes` and `evidence` say what their rows say, no more and no less."""
-    proposal.refresh_from_db()
-    votes = [
+def are_told() -> bool:
+    """Tell whether every proposal's `votes` and `evidence` say what their rows say, no more and no less."""
+    votes: dict[int, list[Vote]] = defaultdict(list)
+    for vote in Vote.objects.select_related("ballot").order_by("pk"):
+        votes[vote.ballot.proposal_id].append(vote)
+    evidence: dict[int, list[Evidence]] = defaultdict(list)
+    for piece in Evidence.objects.filter(withdrawn_at=None).order_by("pk"):
+        evidence[piece.proposal_id].append(piece)
+    return all(_is_told(proposal, votes[proposal.pk], evidence[proposal.pk]) for proposal in Proposal.objects.all())
+
+
+def _is_told(proposal: Proposal, votes: list[Vote], evidence: list[Evidence]) -> bool:
+    cast = [
         {
             "id": row.pk,
             "ballot": row.ballot.number,
@@ -129,17 +139,16 @@ def is_told(proposal: Proposal) -> bool:
             "revisit_at": row.revisit_at,
             "superseded_at": row.superseded_at,
         }
-        for row in Vote.objects.filter(ballot__proposal=proposal).select_related("ballot").order_by("pk")
+        for row in votes
     ]
     times = ("at", "revisit_at", "superseded_at")
     told = [
         {**vote, **{name: vote[name] and datetime.fromisoformat(vote[name]) for name in times}}
         for vote in proposal.votes
     ]
-    rows = Evidence.objects.filter(proposal=proposal, withdrawn_at=None).order_by("pk")
-    evidence = [(row.pk, row.kind, row.claim, row.note, row.url, row.check_state, row.check_says) for row in rows]
+    shown = [(row.pk, row.kind, row.claim, row.note, row.url, row.check_state, row.check_says) for row in evidence]
     names = ("id", "kind", "claim", "note", "url", "check", "found")
-    return told == votes and [tuple(one[name] for name in names) for one in proposal.evidence] == evidence
+    return told == cast and [tuple(one[name] for name in names) for one in proposal.evidence] == shown
 
 
 def open_ballot(
