@@ -204,8 +204,8 @@ class GiveTask(serializers.Serializer[object]):
     closes the task and changes nothing else.
     """
 
-    task_id = serializers.CharField(max_length=200)
-    title = serializers.CharField(max_length=300, required=False, allow_null=True)
+    task_id = fields.Name()
+    title = serializers.CharField(max_length=300, required=False, allow_null=True, allow_blank=True)
     entity_type = serializers.CharField(max_length=64, required=False, allow_null=True)
     entity_id = serializers.CharField(max_length=200, required=False, allow_null=True)
     expected_value_usd = fields.Usd(required=False, allow_null=True)
@@ -214,10 +214,10 @@ class GiveTask(serializers.Serializer[object]):
         max_digits=7, decimal_places=6, min_value=0, max_value=1, required=False, allow_null=True
     )
     cost_usd = fields.Usd(required=False, allow_null=True)
-    expected_cost_tokens = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    expected_cost_tokens = serializers.IntegerField(min_value=0, max_value=10**15 - 1, required=False, allow_null=True)
     model = serializers.CharField(max_length=200, required=False, allow_null=True)
     needs = serializers.ListField(
-        child=serializers.CharField(), max_length=given_tasks.MOST_NEEDS, required=False, allow_null=True
+        child=fields.Name(), max_length=given_tasks.MOST_NEEDS, required=False, allow_null=True
     )
     state = serializers.ChoiceField(choices=given_tasks.STATES, required=False, allow_null=True)
 

@@ -61,6 +61,24 @@ class AmountInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
         return {"oneOf": [text | {"pattern": r"^\d{1,16}(\.\d{1,6})?$"}, number]}
 
 
+class NumberInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # registers itself
+    """Other exact numbers: text in answers, text or a number in bodies."""
+
+    target_class = "config.api.fields.PlainNumber"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:  # noqa: ARG002 - spectacular's signature
+        """Describe the field."""
+        field = self.target
+        sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
+        digits = rf"\d{{1,{max(1, field.max_digits - field.decimal_places)}}}(\.\d{{1,{field.decimal_places}}})?"
+        text = {"type": "string", "format": "decimal", "pattern": f"^{sign}{digits}$"}
+        if direction == "response":
+            return text
+        bounds = {"minimum": field.min_value, "maximum": field.max_value}
+        number = {"type": "number", **{name: bound for name, bound in bounds.items() if bound is not None}}
+        return {"oneOf": [text, number]}
+
+
 class ObjectInWords(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # registers itself
     """An object whose parts a rule judges."""
 

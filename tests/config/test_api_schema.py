@@ -88,6 +88,16 @@ def _own(shape: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
+def test_a_share_is_text_or_a_number_and_a_task_may_be_told_as_it_is_taken(schema: dict[str, Any]) -> None:
+    shapes = schema["components"]["schemas"]
+    text = {"type": "string", "format": "decimal", "pattern": r"^\d{1,2}(\.\d{1,4})?$"}
+    share = shapes["UpsertQuestRequest"]["properties"]["bid_factor"]
+    assert share == {"oneOf": [text, {"type": "number", "minimum": 0, "maximum": 1}]}
+    task = shapes["GiveTaskRequest"]["properties"]
+    assert "minLength" not in task["title"]
+    assert task["task_id"]["pattern"] == task["needs"]["items"]["pattern"] == "^[A-Za-z0-9._:@+=~-]+$"
+
+
 def test_both_spellings_of_every_address_are_the_same(schema: dict[str, Any]) -> None:
     provider = callers.caller("provider")
     for path, method, _called in _operations(schema):
