@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -11,8 +12,13 @@ from auction import runs
 from auction.models import Bid, Clear, Slot, Task
 from config.models import IdempotentRequest
 from economics.models import Account, Transfer, Usage
-from tests import callers, factories
+from tests import callers, cluster, factories
 from tests.callers import MARKET, Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django import DjangoDbBlocker
 
 pytestmark = pytest.mark.django_db
 
@@ -31,9 +37,18 @@ class Scene(NamedTuple):
     finished: Clear
 
 
-@pytest.fixture
-def scene() -> Scene:
-    """Set the scene."""
+@pytest.fixture(scope="module")
+def scene(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Scene]:
+    """Set the scene once, in a database of this module's own; what a test does to it is rolled back."""
+    with (
+        django_db_blocker.unblock(),
+        cluster.clone(os.environ["DATABASE_URL"]) as url,
+        cluster.pointed_at(url),
+    ):
+        yield _scene()
+
+
+def _scene() -> Scene:
     trader, provider, grader = callers.trader(), callers.caller("provider"), callers.caller("grader")
     wallet = factories.wallet(owner=trader.agent)
     factories.task(wallet, "open-task")
