@@ -160,7 +160,7 @@ def test_the_feed_goes_from_its_beginning_whatever_ids_its_entries_have(monkeypa
     def watched(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
         done = execute(sql, params, many, context)
         if "DELETE FROM config_feed" in sql:
-            left.append(sorted(FeedEntry.objects.values_list("position", flat=True)))
+            left.append(list(FeedEntry.objects.order_by("position").values_list("position", flat=True)))
         return done
 
     with connection.execute_wrapper(watched):
