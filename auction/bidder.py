@@ -12,16 +12,17 @@ LOCK_CLASS: Final = 7307  # of bidders among themselves: clearing and placement 
 TOLERANCE: Final = "0.1"  # a bid no further off its target stands, and keeps its place in time
 SLOWEST: Final = "0.001"
 STEP: Final = "0.1"
+MOST_AT_ONCE: Final = 1_000
 
 # Adaptive pacing: the share of its value that a quest bids falls while it spends faster than its wallet can last, and
-# rises while it spends slower, by at most STEP a cycle. It is dual mirror descent on the budget's multiplier, with the
-# entropy as its mirror, which makes the step a factor (Balseiro and Gur 2019, "Learning in repeated auctions with
-# budgets").
+# rises while it spends slower, by STEP for each part of what is due in a cycle. It is dual mirror descent on the
+# budget's multiplier, with the entropy as its mirror, which makes the step a factor (Balseiro and Gur 2019, "Learning
+# in repeated auctions with budgets"). One dear slot counts for all the cycles it is paid from: a bound on the way down
+# as there is on the way up would let it be bought again long before. MOST_AT_ONCE only keeps the arithmetic finite.
 _PACE = f"""
 UPDATE auction_quests q SET pace = new.pace FROM (
-    SELECT q.id, round(least(1, greatest({SLOWEST}, q.pace * exp({STEP} * least(1, greatest(-1, CASE
-               WHEN due.rate >= 1 THEN (due.rate - spent.tokens) / due.rate
-               WHEN spent.tokens > 0 THEN -1 ELSE 0 END))))), 9) AS pace
+    SELECT q.id, round(least(1, greatest({SLOWEST}, q.pace * exp(
+               {STEP} * greatest(-{MOST_AT_ONCE}, (due.rate - spent.tokens) / greatest(due.rate, 1))))), 9) AS pace
       FROM auction_quests q JOIN token_accounts a ON a.id = q.account_id
      CROSS JOIN LATERAL (SELECT a.balance::numeric * %(cycle)s / q.horizon_seconds) AS due(rate)
      CROSS JOIN LATERAL (

@@ -281,10 +281,25 @@ def test_a_paced_quest_bids_less_while_it_spends_too_fast(pool: Pool) -> None:
     clearing.clear_round(NOON, pool.name)
     cycle(pool, after(60))
     quest.refresh_from_db()
-    assert quest.pace == Decimal("0.904837418")  # e^-0.1: 500 were spent and 60 would have lasted
+    assert quest.pace == Decimal("0.208739823")  # e^(0.1 · (60 - 1,000) / 60): 1,000 were spent, 60 would have lasted
     cycle(pool, after(120))
     quest.refresh_from_db()
-    assert quest.pace == 1  # nothing was spent in that cycle
+    assert round(quest.pace, 6) == Decimal("0.230693")  # e^0.1 times that: nothing was spent in that cycle
+
+
+def test_a_paced_quest_spends_as_its_wallet_lasts_where_one_slot_costs_many_cycles(pool: Pool) -> None:
+    quest = factories.quest(tokens=86_400, into=pool, strategy="paced")  # 60 tokens a cycle for a day
+    for number in range(40):
+        work(quest, 1_000, f"t{number:02}")
+    other = factories.wallet(100_000)
+    for minute in range(40):
+        at = after(60 * minute)
+        factories.slot(pool, available_at=at)
+        factories.bid(other, 500, pool, at=at)
+        cycle(pool, at)
+        clearing.clear_round(at, pool.name)
+    spent = sum(Clear.objects.filter(account=quest.account).values_list("charge_tokens", flat=True))
+    assert 1_500 <= spent <= 3_500  # 2,400 are due in 40 cycles; a slot costs 500
 
 
 def test_as_many_statements_for_fifty_tasks_as_for_one(pool: Pool, django_assert_num_queries: Any) -> None:
