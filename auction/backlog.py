@@ -20,7 +20,7 @@ from economics.money import is_usd
 
 MOST_AT_ONCE: Final = 10_000
 CREATED, CHANGED, UNCHANGED, REFUSED = "created", "changed", "unchanged", "refused"
-LOCK_CLASS: Final = 7308  # of those who write one backlog, among themselves
+LOCK_CLASS: Final = 7309  # of those who write one backlog, among themselves
 
 _CHANGE: Final = """
 UPDATE auction_tasks t

@@ -10,7 +10,7 @@ from django.db.models import Q
 from auction import errors
 from auction.models import Clear, Pool, Slot
 from config.models import Agent
-from economics import ledger
+from economics import gate, ledger
 
 DEFAULT = "scidex-agent"
 MOST_SLOTS_AT_ONCE = 100
@@ -23,8 +23,10 @@ BLOCKED = """EXISTS (SELECT FROM auction_task_needs n JOIN auction_tasks needed 
 REST_CYCLES: Final = 10
 # SQL: the task of alias t won a slot of the pool lately and was refused when it was to start. What the gate before the
 # market does not see (a cap of the whole fleet, a model without a price) would let it win in every cycle, for nothing.
-REFUSED_LATELY = """t.id IN (SELECT c.winning_task_id FROM compute_auction_clears c
-                                  WHERE c.pool_id = %(pool)s AND c.state = 'blocked' AND c.cleared_at > %(rested)s)"""
+REFUSED_LATELY = f"""t.id IN (SELECT c.winning_task_id FROM compute_auction_clears c
+                                   WHERE c.pool_id = %(pool)s AND c.state = 'blocked' AND c.cleared_at > %(rested)s
+                                     AND EXISTS (SELECT FROM economics_refusals r WHERE r.id = c.refusal_id
+                                                    AND r.code NOT IN {gate.SEEN}))"""  # noqa: S608 - of constants
 
 
 def ensure_default() -> None:

@@ -10,13 +10,14 @@ Rules that ask about many entities in SQL of their own join the same function:
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db import connection
 
 from economics import standings
 from economics.models import DefaultEnvelope, Envelope, Line
 
+SEEN: Final = "('no_envelope', 'envelope_frozen', 'budget_exhausted')"  # SQL: codes of refusals that the gate foretells
 _CLOSED = "SELECT entity_type, entity_id, code FROM economics_gates(%s, %s, %s) WHERE code <> ''"
 _TIER = "SELECT coalesce((SELECT tier_id FROM economics_model(%s)), '')"
 

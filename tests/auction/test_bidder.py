@@ -10,7 +10,7 @@ import pytest
 
 from auction import bidder, clearing, errors, next_task, pools, runs
 from auction.models import Bid, BidCycle, Clear, Need, Pool, Quest, Task
-from economics import stops
+from economics import envelopes, stops
 from economics.errors import AdmissionRefusedError
 from tests import factories
 from tests.factories import NOON, REVIEWER, after, refused
@@ -235,6 +235,24 @@ def test_a_task_that_was_refused_at_its_start_rests_for_ten_cycles(pool: Pool) -
     assert standing(quest) == {}
     assert cycle(pool, after(60 * 10)).placed == 1
     assert standing(quest) == {"a": 300}
+
+
+def test_a_task_that_its_envelope_refused_bids_as_soon_as_there_is_room(pool: Pool) -> None:
+    quest = factories.quest(tokens=1_000, into=pool)
+    own = factories.envelope("h-1", tokens=100)
+    factories.model()
+    entity = {"entity_type": "hypothesis", "entity_id": "h-1"}
+    work(quest, 500, "a", **entity, model="deep-1", expected_cost_tokens=80)
+    factories.slot(pool)
+    cycle(pool)
+    clearing.clear_round(NOON, pool.name)
+    win, worker = Clear.objects.get(), factories.agent()
+    assert next_task.next_task(worker, now=after(1), pool=pool.name).clear == win
+    factories.record(own, 50, at=after(10))
+    assert isinstance(runs.start(win.slot_id, runner=worker, now=after(30)), AdmissionRefusedError)
+    assert cycle(pool, after(60)).reasons == {"envelope_exhausted": 1}
+    envelopes.change(own.pk, author=REVIEWER, now=after(90), token_budget=200)
+    assert cycle(pool, after(120)).placed == 1
 
 
 def test_a_bid_by_hand_is_left_alone(pool: Pool) -> None:
