@@ -1,7 +1,7 @@
 """The audit of the whole: every balance, hold, transfer and state rebuilt from the rows that cannot change."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -186,11 +186,25 @@ _QUERIES = (
     *(_HOLDS, _TRANSFERS, _REWARDS, _REWARDED, _PAYOUTS, _STIPENDS),
     *(_ROUNDS, _LAST_ROUNDS, _SOLD, _GIVEN, _RESERVED, _UNSOLD, _TASKS),
 )
+_LAST = """
+SELECT id, started_at, finished_at, passed, jsonb_array_length(differences)
+  FROM auction_audit_runs ORDER BY started_at DESC, id DESC LIMIT 1
+"""
 _ROWS = """
 SELECT (SELECT count(*) FROM token_accounts), (SELECT count(*) FROM token_ledger),
        (SELECT count(*) FROM compute_auction_bids), (SELECT count(*) FROM compute_auction_clears),
        (SELECT count(*) FROM resource_budgets), (SELECT count(*) FROM economics_usage_days)
 """
+
+
+class Pass(NamedTuple):
+    """A pass of the audit that is over, and how many differences it found."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime
+    passed: bool
+    differences: int
 
 
 @transaction.atomic(durable=True)
@@ -233,3 +247,11 @@ def audit(*, now: datetime, since: datetime | None = None) -> AuditRun:
         passed=not found,
         differences=[difference._asdict() for difference in found],
     )
+
+
+def last_pass() -> Pass | None:
+    """Return the pass that was started last; None before there was one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST)
+        row = cursor.fetchone()
+    return Pass(*row) if row else None

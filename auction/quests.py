@@ -151,6 +151,11 @@ def get(quest_id: str) -> Quest:
     return quest
 
 
+def are_open() -> bool:
+    """Tell whether there is any quest that may bid."""
+    return Quest.objects.filter(is_active=True).exists()
+
+
 def changeable(quest_id: str, *, by: Agent | None) -> Quest:
     """Return a quest that this agent (None: a person) may change; refuses its members, and to strangers there is none.
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 
 from economics import standings
-from economics.models import Alert, Pause
+from economics.models import Alert, Pause, Review
 
 NEAR: Final = Alert.Threshold.MOST.value  # percent of a limit from which a line is near it
 MOST_UNPRICED: Final = 1_000
@@ -191,6 +191,11 @@ def unpriced() -> int:
     """Return how many rows of usage nobody has priced yet; `MOST_UNPRICED` stands for that many or more."""
     count: int = _rows(_UNPRICED, most=MOST_UNPRICED)[0][0]
     return count
+
+
+def drafted_reviews() -> int:
+    """Return how many weekly reviews are drafts that wait to be applied or discarded."""
+    return Review.objects.filter(state=Review.State.DRAFT).count()
 
 
 def begun() -> Begun:

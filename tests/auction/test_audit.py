@@ -503,3 +503,12 @@ def test_the_books_of_budgets_are_counted_again(since: datetime | None) -> None:
         f"settled on line {line.pk} (hypothesis:h1 {line}) from 2026-03-02 00:00:00+00: stored 0, rebuilt 200"
     ]
     assert audit.audit(now=NOON, since=since).passed is False
+
+
+def test_the_last_pass_is_told_with_the_number_of_its_differences() -> None:
+    assert audit.last_pass() is None
+    AuditRun.objects.create(started_at=NOON, finished_at=after(2), passed=False, differences=[{}, {}])
+    assert audit.last_pass() == (AuditRun.objects.get().pk, NOON, after(2), False, 2)
+    newer = AuditRun.objects.create(started_at=after(60), finished_at=after(61), passed=True)
+    AuditRun.objects.create(started_at=after(30), finished_at=after(90), passed=True)
+    assert audit.last_pass() == (newer.pk, after(60), after(61), True, 0)
