@@ -7,36 +7,43 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django_celery_beat import admin as beat_admin
-from django_celery_beat.models import PeriodicTask
 
-from config import admin_records, keys
+from config import admin_records, admin_schedules, dressed, keys
 from config.models import Agent, AgentKey, User
 from config.site import CONFIRMED, HouseAdmin, ReadOnlyAdmin
 
-__all__ = ["admin_records"]  # importing it registers its pages
+__all__ = ["admin_records", "admin_schedules"]  # importing them registers their pages
+
+admin.site.unregister(Group)
 
 
-class UserCreationForm(AdminUserCreationForm[User]):
+class UserCreationForm(dressed.AdminUserCreationForm[User]):
     """Django's form for the house's own user model."""
 
-    class Meta(AdminUserCreationForm.Meta):
+    class Meta(dressed.AdminUserCreationForm.Meta):
         """Our users."""
 
         model = User
 
 
 @admin.register(User)
-class UserAdmin(auth_admin.UserAdmin[User]):
+class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
     """People who sign in, with the groups and permissions that the deeds ask for."""
 
+    form = dressed.UserChangeForm
     add_form = UserCreationForm
+    change_password_form = dressed.AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+
+
+@admin.register(Group)
+class GroupAdmin(auth_admin.GroupAdmin, dressed.ModelAdmin[Group]):
+    """Roles: permissions that people have together."""
 
 
 class IssueKeyForm(forms.Form):
@@ -57,7 +64,7 @@ class IssueKeyForm(forms.Form):
         self.initial["scopes"] = allowed
 
 
-class AgentKeyInline(admin.TabularInline[AgentKey, Agent]):
+class AgentKeyInline(dressed.TabularInline[AgentKey, Agent]):
     """An agent's keys on its page."""
 
     model = AgentKey
@@ -206,18 +213,3 @@ class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
             self.log_change(request, key, "Revoked.")
         self.message_user(request, f"Keys revoked: {count}; revoked before: {len(queryset) - len(revoked)}.")
         return None
-
-
-admin.site.unregister(PeriodicTask)
-
-
-@admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat_admin.PeriodicTaskAdmin):  # type: ignore[misc] # comes without types
-    """The timetable; its actions, open to every reader in the package, ask for the right to change it."""
-
-    date_hierarchy = None
-    list_filter = ("enabled", "one_off")
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions, to those who may change schedules."""
-        return super().get_actions(request) if self.has_change_permission(request) else {}

@@ -3,21 +3,20 @@
 from typing import Any, TypeVar
 
 from django.apps import apps
-from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
-from config import change_words, history
+from config import change_words, dressed, history
 
 ModelT = TypeVar("ModelT", bound=Model)
 _PAGE = "changes"
 _ON_A_PAGE = 50
 
 
-class HistoryPage(admin.ModelAdmin[ModelT]):
+class HistoryPage(dressed.ModelAdmin[ModelT]):
     """A page of the admin whose History tells what the database wrote, where it keeps a history of such rows."""
 
     object_history_template = "admin/house_history.html"

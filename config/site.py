@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config import history_page
+from config import dressed, history_page
 from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -30,14 +30,15 @@ MOST_SELECTED = 200
 CONFIRMED = "confirmed"
 
 
-class HouseAdminSite(admin.AdminSite):
+class HouseAdminSite(dressed.AdminSite):
     """The reviewers' and operators' door."""
 
-    site_title = "Research compute economy"
-    site_header = "Research compute economy"
     index_title = "The house"
-    site_url = None
     empty_value_display = "—"
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave out the colours, which unfold would write into the page as a style that our policy forbids."""
+        return {**super().each_context(request), "colors": None}
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -63,7 +64,14 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
 
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     list_per_page = 50
+    list_fullwidth = True
     change_form_template = "admin/house_change_form.html"
+
+    @property
+    def list_filter_submit(self) -> bool:
+        """Tell whether a filter of the list is filled in rather than clicked: then they are applied together."""
+        kinds = (entry[1] if isinstance(entry, tuple) else entry for entry in self.list_filter or ())
+        return any(hasattr(kind, "form_class") for kind in kinds)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Head the list with what it lists; of what no column can hold there is nothing to narrow it to."""
