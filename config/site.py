@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config import dressed, history_page
+from config import dressed, fieldsets, history_page
 from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -88,14 +88,18 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the deeds of the list on the page of a row as well."""
-        choices = self.get_action_choices(request, default_choices=[])
-        deeds = [choice for choice in choices if choice[0] != "delete_selected"]
+        deeds = [choice for choice in self.get_action_choices(request) if choice[0] not in {"", "delete_selected"}]
         context = {"deeds": deeds, "action_checkbox_name": ACTION_CHECKBOX_NAME, **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ModelT | None:
         """Return the row the address names; none has a name that no text column can hold."""
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        """Compute each read-only column once."""
+        context["adminform"] = fieldsets.plain(context["adminform"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def asked(self, request: HttpRequest, form: Callable[..., FormT], **initial: object) -> FormT:
         """Return the form of a deed: filled in by the person who confirmed it, else fresh and not valid yet."""

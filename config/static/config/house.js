@@ -1,6 +1,9 @@
 /* What pages of the house do beyond links and forms. Everything here has a way without it. */
 "use strict";
 
+/* htmx, which unfold brings for its search, may neither write styles into the page nor evaluate attributes of it. */
+if (window.htmx) Object.assign(htmx.config, { includeIndicatorStyles: false, allowEval: false, selfRequestsOnly: true });
+
 /* A deed in a dialog. The button stands in a form that leads to the page of confirmation; here the same form opens
    in a dialog instead. <dialog> keeps the rest of the page inert and closes at Escape; the focus is kept in it and
    given back to the button, and what was chosen in the dialog is gone when it closes. */
