@@ -65,7 +65,6 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     list_per_page = 50
     list_fullwidth = True
-    change_form_template = "admin/house_change_form.html"
 
     @property
     def list_filter_submit(self) -> bool:
