@@ -40,7 +40,8 @@ class Line(_Line):
 
 
 def plain(dressed: helpers.AdminForm) -> Form:
-    """Return the same form, with fields that are computed once."""
+    """Return the same form, with fields that are computed once and labels without a colon."""
+    dressed.form.label_suffix = ""
     form = Form(dressed.form, dressed.fieldsets, {}, dressed.readonly_fields, model_admin=dressed.model_admin)
     form.prepopulated_fields = dressed.prepopulated_fields
     return form

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Permission
@@ -53,3 +54,15 @@ def offered(client: Client, model: type[Model]) -> list[str]:
 def said(response: Any) -> list[str]:
     """Return the messages that the next page shows."""
     return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def listed(response: Any) -> str:
+    """Return a list's page without the classes and labels that only dress its cells."""
+    cells = re.sub(r'<(t[dh]) class="(field-\w+)[^"]*"[^>]*>', r'<\1 class="\2">', response.content.decode())
+    return re.sub(r'(<th class="field-\w+"><a href="[^"]*")[^>]*>', r"\1>", cells)
+
+
+def column(response: Any, name: str) -> list[str]:
+    """Return what a list shows in a column, row by row, without its markup."""
+    cells = re.findall(rf'<t[dh] class="field-{name}">(.*?)</t[dh]>', listed(response), re.DOTALL)
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in cells]

@@ -13,7 +13,7 @@ from economics import ledger
 from economics.models import Account, MonetaryPolicy, Transfer, Usage
 from tests import factories, reviewers
 from tests.factories import NOON
-from tests.reviewers import offered, page, press, said, staff
+from tests.reviewers import listed, offered, page, press, said, staff
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -59,7 +59,7 @@ def test_open_wallets_refuses_graders_and_serves_the_others(root: Client) -> Non
 def test_agents_show_their_wallets_available_tokens(root: Client) -> None:
     account = factories.wallet(1_500)
     factories.agent("poor")
-    shown = root.get(page(Agent)).content.decode()
+    shown = listed(root.get(page(Agent)))
     assert f'<td class="field-wallet"><a href="{page(Account, account.pk)}">1,500</a></td>' in shown
     assert shown.count('<td class="field-wallet">') == 2
 
@@ -176,7 +176,7 @@ def test_usage_is_found_by_slot_and_shown_without_idle_zeros(root: Client) -> No
         )
     response = root.get(page(Usage), {"q": "s1"})
     assert [u.slot_id for u in response.context["cl"].result_list] == ["s1"]
-    assert '<td class="field-figure_amount">1,234.5</td>' in response.content.decode()
+    assert '<td class="field-figure_amount">1,234.5</td>' in listed(response)
 
 
 def test_the_policy_is_changed_and_neither_added_nor_deleted(root: Client) -> None:

@@ -21,7 +21,7 @@ from economics.admin import price_import
 from economics.models import LanguageModel, Price, Tier, Usage
 from tests import factories, reviewers
 from tests.factories import NOON
-from tests.reviewers import offered, page, press, said, staff
+from tests.reviewers import listed, offered, page, press, said, staff
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +58,7 @@ def test_without_tiers_the_pages_say_that_one_is_needed(root: Client) -> None:
 
 def test_tiers_show_their_bounds_per_million_and_lead_to_their_models(root: Client) -> None:
     factories.model("deep-1", tier="standard")
-    shown = root.get(page(Tier)).content.decode()
+    shown = listed(root.get(page(Tier)))
     assert '<td class="field-suggested_up_to_million">20</td>' in shown
     assert f'<a href="{page(LanguageModel)}?tier__name__exact=standard">1</a>' in shown
 
@@ -84,14 +84,14 @@ def test_a_tier_refuses_what_its_law_would(root: Client, field: str, value: str)
 def test_models_show_the_price_in_force(root: Client) -> None:
     factories.model("deep-1", rate="0.0000025", output_rate="0.00001")
     factories.model("new-1", rate=None)
-    shown = root.get(page(LanguageModel)).content.decode()
+    shown = listed(root.get(page(LanguageModel)))
     for cell in (
         '<td class="field-input_now">2.5</td>',
         '<td class="field-output_now">10</td>',
-        '<td class="field-since nowrap">2026-01-01</td>',
+        '<td class="field-since">2026-01-01</td>',
         '<td class="field-input_now">—</td>',
     ):
-        assert cell.replace(" nowrap", "") in shown.replace(" nowrap", ""), cell
+        assert cell in shown, cell
 
 
 def test_models_are_found_by_name_provider_tier_state_and_price(root: Client) -> None:
@@ -113,7 +113,7 @@ def test_models_are_found_by_name_provider_tier_state_and_price(root: Client) ->
 def test_a_model_is_added_and_then_moved_and_switched_but_not_renamed_or_deleted(root: Client) -> None:
     fields = {"name": "org/deep-1", "provider": "deep", "tier": "small", "is_enabled": "on"}
     assert root.post(page(LanguageModel, kind="add"), fields).status_code == 302
-    address = root.get(page(LanguageModel)).content.decode().split('<th class="field-name"><a href="')[1].split('"')[0]
+    address = listed(root.get(page(LanguageModel))).split('<th class="field-name"><a href="')[1].split('"')[0]
     assert root.post(address, {"name": "other", "provider": "other", "tier": "standard"}).status_code == 302
     assert list(LanguageModel.objects.values_list("name", "provider", "tier", "is_enabled")) == [
         ("org/deep-1", "deep", "standard", False)
@@ -270,7 +270,7 @@ def test_prices_are_found_by_name_class_and_whether_they_stand(root: Client) -> 
     ):
         shown = root.get(page(Price), query).context["cl"].result_list
         assert (query, [price.name for price in shown]) == (query, names)
-    assert '<td class="field-costs">0.5 each</td>' in root.get(page(Price)).content.decode()
+    assert '<td class="field-costs">0.5 each</td>' in listed(root.get(page(Price)))
 
 
 def test_a_price_is_never_changed_or_deleted(root: Client) -> None:

@@ -28,7 +28,7 @@ from governance.models import Ballot, Enactment, Evidence, Proposal, SenatePolic
 from tests import factories, reviewers
 from tests.factories import REVIEWER
 from tests.governance import senate
-from tests.reviewers import page, press, said
+from tests.reviewers import listed, page, press, said
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -86,7 +86,7 @@ def test_the_list_tells_what_is_asked_where_it_stands_and_until_when() -> None:
     ada, _bob, _eve = senate.reviewers(3)
     proposal = _asked(requested_tokens=1_500, window_kind="day")
     _vote(proposal, ada)
-    shown = _signed_in(ada).get(page(Proposal)).content.decode()
+    shown = listed(_signed_in(ada).get(page(Proposal)))
     until = senate.ballot_of(proposal).closes_at
     assert "+1,500 LLM tokens a day" in shown
     assert '<td class="field-voted">1 of 2</td>' in shown
