@@ -541,7 +541,7 @@ def test_anothers_draft_is_not_changed() -> None:
 def test_the_form_of_evidence_shows_the_parts_of_each_kind() -> None:
     parts = {f"{kind}__{part.name}" for kind, shape in claims.SHAPES.items() for part in shape.parts}
     assert {name for name in forms.EvidenceForm().fields if "__" in name} == parts
-    with open("config/static/config/admin.css") as sheet:  # noqa: PTH123 - the page hides all but the kind chosen
+    with open("config/static/config/house.css") as sheet:  # noqa: PTH123 - the page hides all but the kind chosen
         style = sheet.read()
     for kind in {name.partition("__")[0] for name in parts}:
         assert style.count(f'[class*="field-{kind}__"]') == 2, kind
