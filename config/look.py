@@ -10,6 +10,10 @@ def _style(_request: HttpRequest) -> str:
     return static("config/house.css")
 
 
+def _charts(_request: HttpRequest) -> str:
+    return static("config/charts.css")
+
+
 def _script(_request: HttpRequest) -> str:
     return static("config/house.js")
 
@@ -27,7 +31,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SITE_SYMBOL": "account_balance",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
-    "STYLES": [_style],
+    "STYLES": [_style, _charts],
     "SCRIPTS": [_script],
     "COMMAND": {"search_models": False, "show_history": False},
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "config.sidebar.navigation"},
