@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from django import forms
 from django.contrib import admin

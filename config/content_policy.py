@@ -1,6 +1,4 @@
-"""The Content-Security-Policy of every answer: nothing from elsewhere, nothing inline, and evaluated code nowhere but
-on the pages that django-unfold draws.
-"""
+"""The Content-Security-Policy of every answer: nothing from elsewhere, nothing inline; unfold's pages may evaluate."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar

@@ -1,4 +1,4 @@
-"""The fields of a row's page, each read-only column computed once: unfold asks for it twice, and it may cost a query."""
+"""The fields of a row's page, each read-only column computed once: unfold asks twice, and it may cost a query."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -32,13 +32,19 @@ def _rows(label: str, title: str, icon: str) -> Entry:
 
 # A page of one's own is one `Entry` here. An address that no app serves is left out.
 GROUPS: Sequence[Group] = (
-    Group("", [Entry("Home", "home", "admin:index"), Entry("My queue", "inbox", "admin:governance_queue")], is_open=True),
-    Group("", [Entry("Resources", "monitoring", "resources")], is_open=True),
+    Group(
+        "",
+        [
+            Entry("Home", "home", "admin:index"),
+            Entry("My queue", "inbox", "admin:governance_queue"),
+            Entry("Resources", "monitoring", "resources"),
+        ],
+    ),
     Group(
         "Senate",
         [
             _rows("governance.proposal", "Proposals", "how_to_vote"),
-            Entry("What became of it", "trending_up", "admin:governance_proposal_follow_up", "governance.view_proposal"),
+            Entry("Follow-up", "trending_up", "admin:governance_proposal_follow_up", "governance.view_proposal"),
             _rows("governance.ballot", "Ballots", "ballot"),
             _rows("governance.vote", "Votes", "thumbs_up_down"),
             _rows("governance.elector", "Electors", "group"),
@@ -191,6 +197,7 @@ def _address(entry: Entry) -> str:
 def _mark(items: list[dict[str, Any]], path: str) -> None:
     """Mark the line whose address is the longest beginning of the page's: a page below a list belongs to it."""
     home = reverse("admin:index")
-    inside = [item for item in items if path == item["link"] or (item["link"] != home and path.startswith(item["link"]))]
+    below = [item for item in items if item["link"] != home and path.startswith(item["link"])]
+    inside = below or [item for item in items if path == item["link"]]
     if inside:
         max(inside, key=lambda item: len(item["link"]))["active"] = True

@@ -95,7 +95,9 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
         """Return the row the address names; none has a name that no text column can hold."""
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Compute each read-only column once."""
         context["adminform"] = fieldsets.plain(context["adminform"])
         return super().render_change_form(request, context, *args, **kwargs)

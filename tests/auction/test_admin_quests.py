@@ -204,8 +204,8 @@ def test_names_that_are_no_words_are_found_and_shown(root: Client) -> None:
     (link,) = re.findall(rf'<th class="field-id"><a href="({address}[^"]+)"', listed(root.get(page(Quest))))
     assert root.get(link).status_code == 200
     (tasks,) = re.findall(r'href="([^"]*stands=open)"', root.get(page(Quest)).content.decode())
-    listed = root.get(tasks.replace("&amp;", "&"))
-    assert [task.pk for task in listed.context["cl"].result_list] == ["t/1?"]
+    narrowed = root.get(tasks.replace("&amp;", "&"))
+    assert [task.pk for task in narrowed.context["cl"].result_list] == ["t/1?"]
 
 
 # Members
