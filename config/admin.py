@@ -35,7 +35,7 @@ class UserCreationForm(dressed.AdminUserCreationForm[User]):
 class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
     """People who sign in, with the groups and permissions that the deeds ask for."""
 
-    form = dressed.UserChangeForm
+    form = dressed.UserChangeForm[User]
     add_form = UserCreationForm
     change_password_form = dressed.AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")

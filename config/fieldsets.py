@@ -5,10 +5,8 @@ from typing import Any
 
 from django.contrib.admin import helpers
 
-_Form, _Set, _Line = helpers.AdminForm, helpers.Fieldset, helpers.Fieldline
 
-
-class Form(_Form):
+class Form(helpers.AdminForm):
     """A form in its fieldsets."""
 
     def __iter__(self) -> Iterator[helpers.Fieldset]:
@@ -18,7 +16,7 @@ class Form(_Form):
             yield Fieldset(self.form, name, **own, **options)
 
 
-class Fieldset(_Set):
+class Fieldset(helpers.Fieldset):
     """A titled part of a form."""
 
     def __iter__(self) -> Iterator[helpers.Fieldline]:
@@ -27,7 +25,7 @@ class Fieldset(_Set):
             yield Line(self.form, field, self.readonly_fields, model_admin=self.model_admin)
 
 
-class Line(_Line):
+class Line(helpers.Fieldline):
     """Fields that stand beside each other."""
 
     def __iter__(self) -> Iterator[Any]:
