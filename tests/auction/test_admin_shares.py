@@ -14,9 +14,8 @@ from auction.models import BidCycle, Clear, Fallback, FallbackShare, Pool, Quest
 from config import history
 from economics import mint
 from tests import factories, reviewers
-from tests.auction.test_admin_quests import column
 from tests.factories import NOON, after
-from tests.reviewers import offered, page, press, said, staff
+from tests.reviewers import column, offered, page, press, said, staff
 
 if TYPE_CHECKING:
     from django.test import Client
