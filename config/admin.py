@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import timedelta
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -20,6 +20,7 @@ from config.site import CONFIRMED, HouseAdmin, ReadOnlyAdmin
 __all__ = ["admin_records", "admin_schedules"]  # importing them registers their pages
 
 admin.site.unregister(Group)
+_Ticks = forms.CheckboxSelectMultiple
 
 
 class UserCreationForm(dressed.AdminUserCreationForm[User]):
@@ -38,12 +39,24 @@ class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
     form = dressed.UserChangeForm[User]
     add_form = UserCreationForm
     change_password_form = dressed.AdminPasswordChangeForm
+    filter_horizontal = ()  # two lists and arrows between them: no keyboard is at ease there
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer groups and permissions to tick."""
+        return super().formfield_for_manytomany(db_field, request, **{"widget": _Ticks, **kwargs})
+
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
 
 
 @admin.register(Group)
 class GroupAdmin(auth_admin.GroupAdmin, dressed.ModelAdmin[Group]):
     """Roles: permissions that people have together."""
+
+    filter_horizontal = ()
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer permissions to tick."""
+        return super().formfield_for_manytomany(db_field, request, **{"widget": _Ticks, **kwargs})
 
 
 class IssueKeyForm(forms.Form):

@@ -11,9 +11,9 @@ class Form(helpers.AdminForm):
 
     def __iter__(self) -> Iterator[helpers.Fieldset]:
         """Yield its fieldsets."""
-        own: dict[str, Any] = {"readonly_fields": self.readonly_fields, "model_admin": self.model_admin}
         for name, options in self.fieldsets:
-            yield Fieldset(self.form, name, **own, **options)
+            told: dict[str, Any] = dict(options)
+            yield Fieldset(self.form, name, readonly_fields=self.readonly_fields, model_admin=self.model_admin, **told)
 
 
 class Fieldset(helpers.Fieldset):
@@ -21,7 +21,7 @@ class Fieldset(helpers.Fieldset):
 
     def __iter__(self) -> Iterator[helpers.Fieldline]:
         """Yield its lines."""
-        for field in self.fields:
+        for field in self.fields:  # type: ignore[attr-defined] # the stubs lack it
             yield Line(self.form, field, self.readonly_fields, model_admin=self.model_admin)
 
 

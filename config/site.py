@@ -93,7 +93,7 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ModelT | None:
         """Return the row the address names; none has a name that no text column can hold."""
-        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+        return None if "\0" in str(object_id) else super().get_object(request, object_id, from_field)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

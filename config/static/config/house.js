@@ -50,7 +50,7 @@ window.addEventListener("pageshow", () => {
 document.addEventListener("DOMContentLoaded", () => {
   const here = document.querySelector(".menu [aria-current=page]");
   if (here) here.scrollIntoView({ block: "nearest" });
-  document.querySelectorAll(".results, .result-list").forEach((box) => {
+  document.querySelectorAll(".results, .readonly, .prose, .summary, .value div[id^=id_]").forEach((box) => {
     if (box.scrollWidth > box.clientWidth && !box.hasAttribute("tabindex")) box.tabIndex = 0;
   });
 });
