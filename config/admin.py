@@ -41,7 +41,7 @@ class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
     change_password_form = dressed.AdminPasswordChangeForm
     filter_horizontal = ()  # two lists and arrows between them: no keyboard is at ease there
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer groups and permissions to tick."""
         return super().formfield_for_manytomany(db_field, request, **{"widget": _Ticks, **kwargs})
 
@@ -54,7 +54,7 @@ class GroupAdmin(auth_admin.GroupAdmin, dressed.ModelAdmin[Group]):
 
     filter_horizontal = ()
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer permissions to tick."""
         return super().formfield_for_manytomany(db_field, request, **{"widget": _Ticks, **kwargs})
 

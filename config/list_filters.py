@@ -24,11 +24,6 @@ def dates(field: str) -> tuple[str, Any]:
     return field, kinds.RangeDateFilter
 
 
-def times(field: str) -> tuple[str, Any]:
-    """Return a filter from one moment to another, in UTC; for a column of times."""
-    return field, kinds.RangeDateTimeFilter
-
-
 def related(field: str) -> tuple[str, Any]:
     """Return a filter that finds the related row by typing; its page must have `search_fields`."""
     return field, kinds.AutocompleteSelectFilter

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib import admin
 
 from auction.models import Bid, Slot
+from config import list_filters
 from config.site import LargeTableAdmin, figure
 
 
@@ -37,7 +38,10 @@ class BidAdmin(LargeTableAdmin[Bid]):
         *("id", "pool", "bidder_id", "task_id", figure("max_price_tokens")),
         *("status", "lives", "is_automatic", "placed_at", "ttl_at"),
     )
-    list_filter = ("status", "time_in_force", "is_automatic", "pool", "placed_at")
+    list_filter = (
+        *(list_filters.choices("status"), list_filters.choices("time_in_force"), "is_automatic", "pool"),
+        *(list_filters.numbers("max_price_tokens"), "placed_at"),
+    )
     list_select_related = ("pool",)
     search_fields = ("account__owner_id__exact",)
     search_help_text = "The agent or quest that bids, whole."
