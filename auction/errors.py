@@ -27,6 +27,12 @@ class UnknownBidError(NotFoundError):
     code = "unknown_bid"
 
 
+class UnknownWalletError(NotFoundError):
+    """There is no such wallet."""
+
+    code = "unknown_wallet"
+
+
 class UnknownSlotError(NotFoundError):
     """There is no such slot, or it is not yours."""
 
@@ -207,6 +213,36 @@ class LeaseEndedError(RefusedError):
     """No heartbeat came in time: the lease has ended and the slot lapses."""
 
     code = "lease_ended"
+
+
+class HoldNotStuckError(RefusedError):
+    """These tokens are held for something that still stands: they are released when that ends."""
+
+    code = "hold_not_stuck"
+
+
+class ClaimStandsError(RefusedError):
+    """A runner has claimed the slot and may still start it."""
+
+    code = "claim_stands"
+
+
+class OfferedAgainError(RefusedError):
+    """The slot was offered again already."""
+
+    code = "offered_again"
+
+
+class OfferOverError(RefusedError):
+    """Its provider offered the slot until then, and no longer."""
+
+    code = "offer_over"
+
+
+class CapacityReachedError(RefusedError):
+    """The pool has all the slots of its own that its capacity names: another would be withdrawn at once."""
+
+    code = "capacity_reached"
 
 
 class SettledOtherwiseError(RefusedError):

@@ -1,6 +1,6 @@
 """Pools: their locks, cycles and slots."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -188,7 +188,7 @@ def offer(  # noqa: PLR0913 - an offer has this many terms
     )
 
 
-def offer_again(clears: list[Clear], *, now: datetime) -> None:
+def offer_again(clears: Sequence[Clear], *, now: datetime) -> None:
     """Offer the slots of clears that came to nothing anew, each as a row that names the old one.
 
     A provider's slot only while its offer still stands; a stopped pool offers none.

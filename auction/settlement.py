@@ -1,6 +1,7 @@
 """After a run: its cost, its impact, and every other end that a sold slot can have."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from django.db.models import Q
 
 from auction import errors, fallback, pools, runs, wins
 from auction.models import Clear, Pool, Slot, Task
+from auction.models.results import LIVE
 from auction.order_book import LARGEST
 from config.models import Agent
 from economics import admission, slot_use
@@ -155,15 +157,39 @@ def sweep(*, now: datetime) -> dict[str, int]:
     is forfeited and charged. A running slot whose lease ended lapses and is charged; its task is open again.
     """
     swept: Counter[str] = Counter()
+    for state, due in _due(now).items():
+        swept[state] += _sweep(state, due, now=now)
+    return dict(swept)
+
+
+@transaction.atomic
+def end_overdue(slot_id: str, *, now: datetime) -> Clear:
+    """End one slot whose time is over, just as the sweep does, where that has not come by.
+
+    Refuses a slot whose time is not over, and one that has ended.
+    """
+    pk = wins.locked(slot_id).pk
+    for state, due in _due(now).items():
+        clears = wins.take(due & Q(pk=pk), limit=None)
+        if clears:
+            _end(clears, state, now=now)
+            return Clear.objects.select_related("account").get(pk=pk)
+    clear = Clear.objects.get(pk=pk)
+    if clear.state not in LIVE:
+        raise errors.SlotNotSoldError(slot_id=slot_id, state=clear.state)
+    until = clear.lease_until if clear.state == Clear.State.RUNNING else clear.start_by
+    raise errors.HoldNotStuckError(slot_id=slot_id, state=clear.state, until=until and until.isoformat())
+
+
+def _due(now: datetime) -> Mapping[str, Q]:
+    """Return of each end that a clear may come to by itself which clears are due for it."""
     unclaimed = Q(account__owner_type="quest", claimed_at=None)
     late = Q(state=Clear.State.SOLD, start_by__lte=now)
-    for state, due in (
-        (Clear.State.WITHDRAWN, late & unclaimed),
-        (Clear.State.FORFEITED, late & ~unclaimed),
-        (Clear.State.LAPSED, Q(state=Clear.State.RUNNING, lease_until__lte=now)),
-    ):
-        swept[state.value] += _sweep(state, due, now=now)
-    return dict(swept)
+    return {
+        Clear.State.WITHDRAWN.value: late & unclaimed,
+        Clear.State.FORFEITED.value: late & ~unclaimed,
+        Clear.State.LAPSED.value: Q(state=Clear.State.RUNNING, lease_until__lte=now),
+    }
 
 
 def _sweep(state: str, due: Q, *, now: datetime) -> int:
@@ -171,15 +197,20 @@ def _sweep(state: str, due: Q, *, now: datetime) -> int:
     while True:
         with transaction.atomic():
             clears = wins.take(due, limit=_SWEEP_AT_ONCE)
-            wins.close(clears, state, now=now)
-            if state == Clear.State.WITHDRAWN:
-                wins.release(clears)
-            else:
-                wins.capture(clears, now=now)
-            if state != Clear.State.LAPSED:
-                pools.offer_again(clears, now=now)
-            # Envelopes after wallets: what was reserved for a run that lapsed.
-            admission.release_open([one.reservation_id for one in clears if one.reservation_id], now=now)
+            _end(clears, state, now=now)
         total += len(clears)
         if len(clears) < _SWEEP_AT_ONCE:
             return total
+
+
+def _end(clears: Sequence[Clear], state: str, *, now: datetime) -> None:
+    """End clears that are due for this state, with all that follows."""
+    wins.close(clears, state, now=now)
+    if state == Clear.State.WITHDRAWN:
+        wins.release(clears)
+    else:
+        wins.capture(clears, now=now)
+    if state != Clear.State.LAPSED:
+        pools.offer_again(clears, now=now)
+    # Envelopes after wallets: what was reserved for a run that lapsed.
+    admission.release_open([one.reservation_id for one in clears if one.reservation_id], now=now)
