@@ -1,7 +1,7 @@
 """Envelopes: what an entity may spend, line by line, and what is granted on top for a time."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -142,6 +142,15 @@ def get(entity_type: str, entity_id: str) -> Envelope:
     if envelope is None:
         raise errors.UnknownEnvelopeError(entity_type=entity_type, entity_id=entity_id)
     return envelope
+
+
+def of_entities(entities: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Envelope]:
+    """Return the envelopes of these entities, type and id, in one query; left out is who has none."""
+    wanted = set(entities)
+    types, ids = {entity_type for entity_type, _id in wanted}, {entity_id for _type, entity_id in wanted}
+    found = Envelope.objects.filter(entity_type__in=types, entity_id__in=ids) if wanted else ()
+    by_name = {(envelope.entity_type, envelope.entity_id): envelope for envelope in found}
+    return {named: by_name[named] for named in by_name if named in wanted}
 
 
 def lock(entity_type: str, entity_id: str) -> None:

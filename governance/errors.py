@@ -92,6 +92,18 @@ class InvalidVoteError(InvalidError):
     code = "invalid_vote"
 
 
+class NotAsSeenError(RefusedError):
+    """It has changed since you looked: read it once more, and vote on its card."""
+
+    code = "not_as_seen"
+
+
+class NotLowRiskError(RefusedError):
+    """Only what is low risk is voted on together with others; the message says why this is more."""
+
+    code = "not_low_risk"
+
+
 class StaleBaseError(RefusedError):
     """What the proposal would change has changed since voting opened; a reviewer looks at it and confirms."""
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from economics import catalog, envelopes, revisions, standings
-from economics import errors as books
 from governance import measuring
 from governance.models import Proposal
 
@@ -29,7 +28,11 @@ class ChangeLine:
 
     def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
         """Return what stands, of what would change."""
-        return _line_base(proposal, at)
+        return self.base_on(proposal, measuring.standing(proposal, at))
+
+    def base_on(self, proposal: Proposal, on: measuring.Standing | None) -> measuring.Base:
+        """Return what stands, of an envelope that has been read."""
+        return _line_base(proposal, on)
 
     def after(self, proposal: Proposal, base: measuring.Base, granted: int) -> measuring.Base:
         """Return what would stand."""
@@ -92,9 +95,13 @@ class GrantOnLine:
 
     def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
         """Return what stands, of what would change."""
-        line = _line(proposal, at)
+        return self.base_on(proposal, measuring.standing(proposal, at))
+
+    def base_on(self, proposal: Proposal, on: measuring.Standing | None) -> measuring.Base:
+        """Return what stands, of an envelope that has been read."""
+        line = _line(proposal, on)
         granted = None if line is None else measuring.plain(line.granted)
-        return {**_line_base(proposal, at), "granted": granted}
+        return {**_line_base(proposal, on), "granted": granted}
 
     def after(self, proposal: Proposal, base: measuring.Base, granted: int) -> measuring.Base:
         """Return what would stand."""
@@ -112,12 +119,13 @@ class GrantOnLine:
         if proposal.lasts_until is not None and proposal.lasts_until < now:
             measuring.refuse("The time it was asked for is over.")
         self.after(proposal, stood, granted)
-        line = _line(proposal, now)
+        line = _line(proposal, measuring.standing(proposal, now))
         first = proposal.lasts_from if proposal.lasts_from and proposal.lasts_from > now else None
         if line is None or line.envelope_id is None:
             measuring.refuse("There is no such line.")
         if first is None and proposal.lasts_from and proposal.lasts_until is None:
-            only = _line(proposal, proposal.lasts_from)  # not another window because the votes took long
+            # not another window because the votes took long
+            only = _line(proposal, measuring.standing(proposal, proposal.lasts_from))
             if only is None or only.window_start < line.window_start:
                 measuring.refuse("The time it was asked for is over.")
         envelopes.grant(
@@ -140,22 +148,17 @@ def _check_line(proposal: Proposal) -> None:
         measuring.invalid("There is no such tier.", "/qualifier")
 
 
-def _line_base(proposal: Proposal, at: datetime) -> measuring.Base:
-    try:
-        envelope = envelopes.get(proposal.entity_type, proposal.entity_id)
-    except books.UnknownEnvelopeError:
+def _line_base(proposal: Proposal, on: measuring.Standing | None) -> measuring.Base:
+    if on is None:
         return {"envelope": None, "window": proposal.window_kind or _OPENS_WITH, "base": None}
-    line = _line(proposal, at)
+    line = _line(proposal, on)
     stands = None if line is None or line.base is None else measuring.plain(line.base)
-    return {"envelope": "open", "window": proposal.window_kind or str(envelope.window_kind), "base": stands}
+    return {"envelope": "open", "window": proposal.window_kind or str(on.envelope.window_kind), "base": stands}
 
 
-def _line(proposal: Proposal, at: datetime) -> standings.Standing | None:
+def _line(proposal: Proposal, on: measuring.Standing | None) -> standings.Standing | None:
     """Return where the named line stands; None where the envelope has none."""
-    try:
-        envelope = envelopes.get(proposal.entity_type, proposal.entity_id)
-    except books.UnknownEnvelopeError:
+    if on is None:
         return None
-    named = (proposal.resource_type, proposal.qualifier, proposal.window_kind or envelope.window_kind)
-    lines = standings.of_envelopes([envelope.pk], at=at)[envelope.pk]
-    return next((one for one in lines if (one.resource_type, one.qualifier, one.window_kind) == named), None)
+    named = (proposal.resource_type, proposal.qualifier, proposal.window_kind or on.envelope.window_kind)
+    return next((one for one in on.lines if (one.resource_type, one.qualifier, one.window_kind) == named), None)

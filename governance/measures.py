@@ -1,10 +1,12 @@
 """The closed list of what the Senate can do: what each takes, what it would change, and the doing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from auction import pools
+from config.errors import RefusedError
 from economics import envelopes, revisions, stops
 from economics import errors as books
 from governance import errors, line_measures, measuring, policy, setting_measures
@@ -41,8 +43,12 @@ class _State:
             measuring.invalid("This entity has no envelope.", "/entity_id")
 
     def base(self, proposal: Proposal, at: datetime) -> measuring.Base:
-        del at
-        return {"state": str(envelopes.get(proposal.entity_type, proposal.entity_id).state)}
+        return self.base_on(proposal, measuring.standing(proposal, at))
+
+    def base_on(self, proposal: Proposal, on: measuring.Standing | None) -> measuring.Base:
+        if on is None:
+            raise books.UnknownEnvelopeError(entity_type=proposal.entity_type, entity_id=proposal.entity_id)
+        return {"state": str(on.envelope.state)}
 
     def after(self, proposal: Proposal, base: measuring.Base, granted: int) -> measuring.Base:
         del proposal, granted
@@ -61,11 +67,14 @@ class _State:
             stops.unfreeze(ids, author=author, now=now)
 
 
-_MEASURES: Final[Mapping[str, measuring.Measure]] = {
+_ON_ENVELOPES: Final[Mapping[str, measuring.OfEnvelope]] = {
     Proposal.Measure.CHANGE_LINE: line_measures.ChangeLine(),
     Proposal.Measure.GRANT: line_measures.GrantOnLine(),
     Proposal.Measure.FREEZE: _State(freeze=True),
     Proposal.Measure.UNFREEZE: _State(freeze=False),
+}
+_MEASURES: Final[Mapping[str, measuring.Measure]] = {
+    **_ON_ENVELOPES,
     Proposal.Measure.POOL: setting_measures.ChangePool(),
     Proposal.Measure.POLICY: setting_measures.ChangePolicy(),
 }
@@ -102,6 +111,21 @@ def needs_chair(proposal: Proposal) -> bool:
 def base(proposal: Proposal, *, at: datetime) -> measuring.Base:
     """Return what stands of what would change: figures as text, so that it is kept and compared exactly."""
     return _MEASURES[proposal.measure].base(proposal, at)
+
+
+def bases(proposals: Collection[Proposal], *, at: datetime) -> dict[int, measuring.Base]:
+    """Return what stands of what each would change, by proposal, in three queries however many there are.
+
+    Left out are measures of policy, whose base is the same for all that name them (see `base`), and those of which
+    nothing can be told.
+    """
+    on = [proposal for proposal in proposals if proposal.measure in _ON_ENVELOPES]
+    stand = measuring.standing_of([(one.entity_type, one.entity_id) for one in on], at)
+    found = {}
+    for one in on:
+        with suppress(RefusedError):
+            found[one.pk] = _ON_ENVELOPES[one.measure].base_on(one, stand.get((one.entity_type, one.entity_id)))
+    return found
 
 
 def preview(proposal: Proposal, granted: int, *, at: datetime, stands: measuring.Base | None = None) -> list[Row]:

@@ -307,6 +307,14 @@ def is_interested(user: User, proposal: Proposal) -> bool:
     return interested(proposal).filter(pk=user.pk).exists()
 
 
+def affairs_of(user: User) -> QuerySet[Proposal]:
+    """Return all proposals in which somebody has an interest: the same that `is_interested` tells of one."""
+    sponsored = Agent.objects.filter(sponsor=user).values("pk")
+    by_agent = Q(agent__in=sponsored) | Q(proposer_agent__in=sponsored) | Q(proposer_id__in=sponsored)
+    about = Q(entity_type="agent", entity_id__in=sponsored)
+    return Proposal.objects.filter(Q(user=user) | Q(proposer_id=user.get_username()) | by_agent | about)
+
+
 def check_own(proposal: Proposal, by: Proposer) -> None:
     """Refuse another's proposal; another's draft is not there for an agent."""
     if by.owns(proposal):
