@@ -116,8 +116,8 @@ class Account(models.Model):
 class Transfer(models.Model):
     """One movement of tokens: out of the debit account, into the credit account. Posted once, never changed."""
 
-    debit_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="debits")
-    credit_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credits")
+    debit_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="debits", db_index=False)
+    credit_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credits", db_index=False)
     amount = models.BigIntegerField()
     reason = models.CharField(max_length=32)
     key = models.CharField(max_length=200, unique=True, help_text="What this transfer is; posted once.")
@@ -136,7 +136,11 @@ class Transfer(models.Model):
             ),
             models.CheckConstraint(name="transfer_key_given", condition=~Q(key="")),
         )
-        indexes = (models.Index(name="transfer_by_time", fields=["-created_at"]),)
+        indexes = (
+            models.Index(name="transfer_by_time", fields=["-created_at"]),
+            models.Index(name="transfer_by_debit", fields=["debit_account", "created_at", "id"]),
+            models.Index(name="transfer_by_credit", fields=["credit_account", "created_at", "id"]),
+        )
         triggers = (
             pgtrigger.Trigger(
                 name="transfer_moves_balances",
