@@ -125,6 +125,14 @@ def are_told() -> bool:
     return all(_is_told(proposal, votes[proposal.pk], evidence[proposal.pk]) for proposal in Proposal.objects.all())
 
 
+def is_told(proposal: Proposal) -> bool:
+    """Tell the same of one proposal, which is read anew."""
+    proposal.refresh_from_db()
+    votes = Vote.objects.filter(ballot__proposal=proposal).select_related("ballot").order_by("pk")
+    evidence = Evidence.objects.filter(proposal=proposal, withdrawn_at=None).order_by("pk")
+    return _is_told(proposal, list(votes), list(evidence))
+
+
 def _is_told(proposal: Proposal, votes: list[Vote], evidence: list[Evidence]) -> bool:
     cast = [
         {
