@@ -479,11 +479,11 @@ def test_schedules_are_switched_only_by_those_who_may_change_them(client: Client
         name="tick", task="t", interval=beat.IntervalSchedule.objects.create(every=1, period="seconds")
     )
     reader = staff(client, "django_celery_beat.view_periodictask")
-    press(reader, "disable_tasks", task)
+    press(reader, "disable_tasks", task, confirmed="yes")
     task.refresh_from_db()
     assert task.enabled
     reader.force_login(User.objects.create_superuser("root"))
-    press(reader, "disable_tasks", task)
+    press(reader, "disable_tasks", task, confirmed="yes")
     task.refresh_from_db()
     assert not task.enabled
 
