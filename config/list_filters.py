@@ -8,20 +8,32 @@ from typing import Any
 
 from unfold.contrib.filters import admin as kinds
 
+from config import filled_filters
+
 
 def choices(field: str) -> tuple[str, Any]:
     """Return a filter that takes several of a field's choices at once."""
     return field, kinds.ChoicesCheckboxFilter
 
 
+def whole(field: str) -> tuple[str, Any]:
+    """Return a filter that finds a text whole; for a column that an index finds."""
+    return field, filled_filters.Whole
+
+
 def numbers(field: str) -> tuple[str, Any]:
     """Return a filter from one number to another, both of them in."""
-    return field, kinds.RangeNumericFilter
+    return field, filled_filters.Numbers
 
 
 def dates(field: str) -> tuple[str, Any]:
     """Return a filter from one day to another, both of them in; for a column of dates."""
-    return field, kinds.RangeDateFilter
+    return field, filled_filters.Dates
+
+
+def times(field: str) -> tuple[str, Any]:
+    """Return a filter from one moment to another, in UTC; for a column of times."""
+    return field, filled_filters.Times
 
 
 def related(field: str) -> tuple[str, Any]:

@@ -58,16 +58,23 @@ def lines(heads: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[st
         yield writer.writerow([cell(value) for value in row])
 
 
-def newest_first(rows: QuerySet[ModelT]) -> Iterator[ModelT]:
+def pages(rows: QuerySet[ModelT]) -> Iterator[list[ModelT]]:
     """Yield rows by falling id, so many at once that neither the server nor the database holds them all.
 
-    A cursor would do it in one statement, but not through a pooler of connections.
+    A cursor would do it in one statement, but hold a connection and its view of the tables for as long as the reader
+    takes.
     """
     rows = rows.order_by("-pk")
     page = list(rows[:AT_ONCE])
     while page:
-        yield from page
+        yield page
         page = list(rows.filter(pk__lt=page[-1].pk)[:AT_ONCE])
+
+
+def newest_first(rows: QuerySet[ModelT]) -> Iterator[ModelT]:
+    """Yield rows by falling id, one by one; see `pages`."""
+    for page in pages(rows):
+        yield from page
 
 
 def download(name: str, heads: Sequence[str], rows: Iterable[Iterable[object]]) -> StreamingHttpResponse:

@@ -1,31 +1,28 @@
 """The admin site and the bases its pages stand on."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import ERROR_FLAG
-from django.core.paginator import Paginator
-from django.db import models
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.db import DataError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config import dressed, fieldsets, history_page
+from config import dressed, fieldsets, history_page, lists
 from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 FormT = TypeVar("FormT", bound=forms.Form)
 
-EXACT_UP_TO = 10_000
 MOST_SELECTED = 200
 CONFIRMED = "confirmed"
 
@@ -39,21 +36,6 @@ class HouseAdminSite(dressed.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Leave out the colours, which unfold would write into the page as a style that our policy forbids."""
         return {**super().each_context(request), "colors": None}
-
-
-class EstimatingPaginator(Paginator[Any]):
-    """Counts exactly up to `EXACT_UP_TO` rows and beyond that asks the planner, in time that does not grow."""
-
-    @cached_property
-    def count(self) -> int:
-        """Return the number of rows, estimated from PostgreSQL's statistics where there are many."""
-        rows = cast("models.QuerySet[models.Model]", self.object_list).order_by()
-        counted = rows[: EXACT_UP_TO + 1].count()
-        if counted <= EXACT_UP_TO:
-            return counted
-        plan = json.loads(rows.explain(format="json"))
-        estimate: int = plan[0]["Plan"]["Plan Rows"]
-        return max(counted, estimate)
 
 
 class HouseAdmin(history_page.HistoryPage[ModelT]):
@@ -75,9 +57,18 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Head the list with what it lists; of what no column can hold there is nothing to narrow it to."""
         if "%00" in request.META.get("QUERY_STRING", ""):
+            self.message_user(request, lists.word(lists.NonsenseError()), messages.WARNING)
             return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")  # as Django does with other nonsense
         title = str(self.opts.verbose_name_plural).capitalize()
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Return the list asked for, or tell the person why there is none; the whole list is shown then."""
+        try:
+            return super().get_changelist_instance(request)
+        except (IncorrectLookupParameters, ValueError, OverflowError, DataError) as error:
+            self.message_user(request, lists.word(error), messages.WARNING)
+            raise IncorrectLookupParameters from error
 
     def changeform_view(
         self,
@@ -195,10 +186,14 @@ class ReadOnlyAdmin(HouseAdmin[ModelT]):
 class LargeTableAdmin(ReadOnlyAdmin[ModelT]):
     """A read-only page for a table of millions: no exact count, no facets, sorted by its key unless told otherwise."""
 
-    paginator = EstimatingPaginator
+    paginator = lists.EstimatingPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     sortable_by: ClassVar[tuple[str, ...]] = ()
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's
+        """Use the list that goes on by key."""
+        return lists.KeyedList
 
 
 def figure(field: str, label: str = "") -> Callable[[models.Model], str]:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
+
+from config import keyset
 
 _SHOWN = 50
 _MOST = 200
@@ -35,7 +37,7 @@ class KeysetPagination(BasePagination):
         ordering: Sequence[str] = getattr(view, "ordering", ("-id",))
         size = _page_size(request)
         if cursor := request.query_params.get("cursor"):
-            queryset = queryset.filter(_after(ordering, _decoded(cursor, queryset.model, ordering)))
+            queryset = queryset.filter(keyset.beyond(ordering, _decoded(cursor, queryset.model, ordering)))
         rows = list(queryset.order_by(*ordering)[: size + 1])
         self._next = None
         if len(rows) > size:
@@ -95,19 +97,3 @@ def _decoded(cursor: str, model: type[Model], ordering: Sequence[str]) -> list[A
     except (ValueError, TypeError, RecursionError, binascii.Error, ValidationError) as error:
         msg = "This cursor does not belong to this list."
         raise exceptions.ValidationError({"cursor": msg}, code="bad_cursor") from error
-
-
-def _after(ordering: Sequence[str], key: list[Any]) -> Q:
-    """Return what lies beyond a key: the first column beyond, or equal and the second beyond, and so on.
-
-    None of it lies before the key in the first column, which is said as well: an index can begin there.
-    """
-    beyond, equal = Q(), Q()
-    for column, value in zip(ordering, key, strict=True):
-        beyond |= equal & Q((_step(column), value))
-        equal &= Q((column.lstrip("-"), value))
-    return Q((f"{_step(ordering[0])}e", key[0])) & beyond if len(key) > 1 else beyond
-
-
-def _step(column: str) -> str:
-    return f"{column.lstrip('-')}__{'lt' if column.startswith('-') else 'gt'}"

@@ -1,9 +1,8 @@
 """Envelopes in the admin: opened, changed, granted and frozen by people, each with a reason that stays."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -14,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config import site
+from config import exports, list_filters, lists, site
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
 from economics import envelopes, market, review_words, standings, stops, worth_policy
@@ -26,7 +25,7 @@ _REVIEWS_SHOWN = 8
 
 
 @admin.register(Envelope)
-class EnvelopeAdmin(HouseAdmin[Envelope]):
+class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
     """Budgets of entities. Ceilings are changed here with a reason; deeds grant, freeze and add lines."""
 
     form = forms.EnvelopeForm
@@ -34,7 +33,18 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         *("entity", "state", "window_kind", "tokens_used", "tokens_limit", "room"),
         *(figure("priority_score", "priority"), figure("market_weight", "market"), "figure_roi_score"),
     )
-    list_filter = ("state", "window_kind", envelope_list.TypeFilter, envelope_list.GrantedFilter)
+    list_filter = (
+        list_filters.choices("state"),
+        list_filters.choices("window_kind"),
+        envelope_list.LimitFilter,
+        envelope_list.TypeFilter,
+        envelope_list.GrantedFilter,
+        *(list_filters.numbers(column) for column in ("token_budget", "priority_score", "market_weight")),
+    )
+    paginator = lists.EstimatingPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    exported = envelope_list.EXPORTED
     search_fields = ("entity_id__startswith",)
     search_help_text = "The beginning of an entity's id."
     sortable_by: ClassVar[tuple[str, ...]] = ("figure_priority_score", "figure_market_weight", "figure_roi_score")
@@ -49,35 +59,27 @@ class EnvelopeAdmin(HouseAdmin[Envelope]):
         """Return type and id."""
         return str(envelope)
 
-    @staticmethod
-    def _tokens(envelope: Any) -> standings.Standing | None:
-        for line in envelope.standing:
-            if line.resource_type == "llm_tokens" and line.is_named:
-                return cast("standings.Standing", line)
-        return None
+    def exported_rows(self, rows: list[Envelope]) -> Iterable[Sequence[Any]]:
+        """Return the envelopes with where their LLM tokens stand, asked for all at once."""
+        return envelope_list.exported(rows, now=timezone.now())
 
     @admin.display(description="tokens used")
-    def tokens_used(self, envelope: Envelope) -> str:
+    def tokens_used(self, envelope: Any) -> str:
         """Return what stands against the window's LLM tokens, settled and held."""
-        line = self._tokens(envelope)
+        line = envelope_list.tokens_of(envelope.standing)
         return figures.number(line.settled + line.held) if line else figures.NONE
 
     @admin.display(description="limit")
-    def tokens_limit(self, envelope: Envelope) -> str:
+    def tokens_limit(self, envelope: Any) -> str:
         """Return the window's limit of LLM tokens."""
-        line = self._tokens(envelope)
+        line = envelope_list.tokens_of(envelope.standing)
         return figures.number(line.limit) if line else figures.NONE
 
     @admin.display(description="fullest line")
     def room(self, envelope: Any) -> str | SafeString:
         """Return the line with the least room."""
-        capped = [line for line in envelope.standing if line.limit is not None and (line.limit or line.settled)]
-        if not capped:
-            return figures.NONE
-        fullest = max(
-            capped, key=lambda line: (line.settled + line.held) / line.limit if line.limit else Decimal(10**9)
-        )
-        return figures.share_bar(fullest.settled, fullest.held, fullest.limit)
+        fullest = envelope_list.fullest_of(envelope.standing)
+        return figures.share_bar(fullest.settled, fullest.held, fullest.limit) if fullest else figures.NONE
 
     # One envelope
 

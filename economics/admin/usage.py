@@ -8,10 +8,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
+from config import exports, list_filters, site
 from config.site import LargeTableAdmin, figure
 from economics import metering
-from economics.admin import figures
+from economics.admin import figures, usage_filters
 from economics.models import Usage, UsageDay
 
 
@@ -30,8 +32,11 @@ class CorrectionForm(figures.ReasonForm):
 
 
 @admin.register(Usage)
-class UsageAdmin(LargeTableAdmin[Usage]):
-    """What was used, one row per call or job. LLM tokens here are a resource, never money."""
+class UsageAdmin(exports.Exported[Usage], LargeTableAdmin[Usage]):
+    """What was used, one row per call or job. LLM tokens here are a resource, never money.
+
+    A table of millions: it is narrowed by columns that an index finds, and by nothing else.
+    """
 
     hidden = ("amount_used", "timestamp")
     list_display = (
@@ -47,15 +52,29 @@ class UsageAdmin(LargeTableAdmin[Usage]):
         ),
         *("agent_id", "slot_id"),
     )
-    list_filter = ("resource_type", "price_state", "is_first_list", "created_at")
-    search_fields = ("slot_id__exact", "entity_id__exact")
-    search_help_text = "The id of a slot or an entity, whole."
+    list_filter = (list_filters.times("created_at"), list_filters.whole("agent_id"), usage_filters.Unpriced)
+    search_fields = ("slot_id__exact", "entity_id__exact")  # see get_search_results
+    search_help_text = "An entity as type:id, or the id of a slot or an entity, whole."
     actions = ("correct",)
+    exported = (
+        *("id", "created_at", "recorded_at", "entity_type", "entity_id", "resource_type", "amount", "cost", "model"),
+        *("tier", "provider", "agent_id", "slot_id", "reservation_id", "corrects_id", "source", "event_id", "note"),
+    )
+    most_exported = 1_000_000
 
     @admin.display(description="entity")
-    def entity(self, usage: Usage) -> str:
-        """Return type and id of the entity."""
-        return f"{usage.entity_type}:{usage.entity_id}"
+    def entity(self, usage: Usage) -> str | SafeString:
+        """Lead to the whole story of the entity."""
+        return site.led_to_chain(usage.entity_type, usage.entity_id)
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Usage],
+        search_term: str,
+    ) -> tuple[QuerySet[Usage], bool]:
+        """Find by an index what the term names, whole."""
+        return usage_filters.named(queryset, search_term, "slot_id"), False
 
     def has_correct_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may correct usage."""
@@ -94,7 +113,7 @@ class UsageAdmin(LargeTableAdmin[Usage]):
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(LargeTableAdmin[UsageDay]):
+class UsageDayAdmin(exports.Exported[UsageDay], LargeTableAdmin[UsageDay]):
     """What usage came to, by day, entity, tier and agent: kept by the database with every row."""
 
     list_display = (
@@ -110,12 +129,26 @@ class UsageDayAdmin(LargeTableAdmin[UsageDay]):
         ),
         *(figure("unpriced_amount", "unpriced"), figure("events")),
     )
-    list_filter = ("resource_type", "day")
+    list_filter = (list_filters.dates("day"),)
     ordering = ("-day", "-pk")
-    search_fields = ("entity_id__exact", "agent_id__exact")
-    search_help_text = "An entity's or an agent's id, whole."
+    search_fields = ("entity_id__exact",)  # see get_search_results
+    search_help_text = "An entity as type:id, or its id, whole."
+    exported = (
+        *("day", "entity_type", "entity_id", "resource_type", "tier", "provider", "agent_id", "amount", "cost"),
+        *("unpriced_amount", "events"),
+    )
+    most_exported = 1_000_000
 
     @admin.display(description="entity")
-    def entity(self, day: UsageDay) -> str:
-        """Return type and id of the entity."""
-        return f"{day.entity_type}:{day.entity_id}"
+    def entity(self, day: UsageDay) -> str | SafeString:
+        """Lead to the whole story of the entity."""
+        return site.led_to_chain(day.entity_type, day.entity_id)
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[UsageDay],
+        search_term: str,
+    ) -> tuple[QuerySet[UsageDay], bool]:
+        """Find by an index what the term names, whole."""
+        return usage_filters.named(queryset, search_term), False
