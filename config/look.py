@@ -34,5 +34,6 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_style, _charts],
     "SCRIPTS": [_script],
     "COMMAND": {"search_models": False, "show_history": False},
+    "DASHBOARD_CALLBACK": "governance.admin.home.dashboard",  # a name: config imports no app
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "config.sidebar.navigation"},
 }

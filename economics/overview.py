@@ -40,7 +40,10 @@ SELECT entity_type, entity_id, d.cost, b.id
   LEFT JOIN resource_budgets b USING (entity_type, entity_id)
  ORDER BY d.cost DESC, 1, 2
 """
-_UNPRICED: Final = "SELECT count(*) FROM (SELECT FROM resource_usage WHERE cost IS NULL LIMIT %(most)s) AS u"
+_UPKEEP: Final = """
+SELECT (SELECT count(*) FROM (SELECT FROM resource_usage WHERE cost IS NULL LIMIT %(most)s) AS u), last_safety_at
+  FROM economics_policy
+"""
 _BEGUN: Final = """
 SELECT EXISTS (SELECT FROM economics_prices WHERE withdrawn_at IS NULL),
        (SELECT fleet_daily_usd IS NOT NULL FROM economics_policy),
@@ -124,6 +127,13 @@ class Raised(NamedTuple):
     entity_id: str
 
 
+class Upkeep(NamedTuple):
+    """Rows of usage that nobody has priced yet (`MOST_UNPRICED`: that many or more), and the last daily check."""
+
+    unpriced: int
+    checked_at: datetime | None
+
+
 class Begun(NamedTuple):
     """What of the books stands already."""
 
@@ -177,9 +187,12 @@ def spenders(*, now: datetime, days: int = 1, most: int = 10) -> list[Spender]:
 
 
 def latest_alerts(*, most: int = 10) -> list[Raised]:
-    """Return the alerts raised last, the newest first."""
-    alerts = Alert.objects.select_related("line__envelope").order_by("-raised_at", "-pk")[:most]
-    return [_raised(alert) for alert in alerts]
+    """Return the alerts raised last, the newest first; of several raised at once on a line the highest."""
+    alerts = Alert.objects.select_related("line__envelope").order_by("-raised_at", "-pk")
+    found: dict[tuple[int, datetime], Alert] = {}
+    for alert in alerts[: most * len(Alert.Threshold)]:
+        found.setdefault((alert.line_id, alert.raised_at), alert)
+    return [_raised(alert) for alert in found.values()][:most]
 
 
 def fleet_pause() -> Pause | None:
@@ -187,10 +200,9 @@ def fleet_pause() -> Pause | None:
     return Pause.objects.filter(agent=None, ended_at=None).first()
 
 
-def unpriced() -> int:
-    """Return how many rows of usage nobody has priced yet; `MOST_UNPRICED` stands for that many or more."""
-    count: int = _rows(_UNPRICED, most=MOST_UNPRICED)[0][0]
-    return count
+def upkeep() -> Upkeep:
+    """Return what is open in the books, and when they were checked last."""
+    return Upkeep(*_rows(_UPKEEP, most=MOST_UNPRICED)[0])
 
 
 def drafted_reviews() -> int:
@@ -220,7 +232,8 @@ def _raised(alert: Alert) -> Raised:
     )
 
 
-def _rows(statement: str, **terms: object) -> list[tuple[Any, ...]]:
+def _rows(statement: str, **terms: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, terms)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -91,7 +91,10 @@ def test_a_raised_limit_and_the_line_of_the_fleet_are_not_near() -> None:
     safety.check(now=NOON)
     envelopes.change(own.pk, author=REVIEWER, now=NOON, token_budget=100_000)
     safety.check(now=after(1))
-    assert [alert.entity_id for alert in overview.latest_alerts()] == [own.entity_id] * 2 + [""] * 3
+    assert [(alert.entity_id, alert.threshold) for alert in overview.latest_alerts()] == [
+        (own.entity_id, 80),
+        ("", 100),
+    ]
     assert overview.near_limits(now=after(1)) == overview.NearLimits(0, 0, [])
 
 
@@ -116,7 +119,9 @@ def test_spend_is_told_by_day_and_kind_with_days_of_nothing() -> None:
         ("llm_tokens", "economy", [0.1, 0, 0]),
     ]
     assert [float(total) for total in spent.totals] == [0.1, 0, 2.3]
-    assert overview.unpriced() == 1
+    assert overview.upkeep() == (1, None)
+    safety.check(now=NOON)
+    assert overview.upkeep() == (1, NOON)
 
 
 def test_days_are_those_of_the_policys_zone() -> None:
@@ -151,19 +156,22 @@ def test_the_dearest_entities_come_first() -> None:
 # Alerts, a pause, and what a new house has
 
 
-def test_the_latest_alerts_come_with_whose_line_it_is() -> None:
+def test_the_latest_alerts_come_with_whose_line_it_is_and_the_highest_of_those_raised_at_once() -> None:
     budget_policy.change(author=REVIEWER, now=NOON, fleet_daily_usd=Decimal(2))
     factories.model()
-    own = factories.envelope("h1", tokens=10_000)
+    own = factories.envelope("h1", tokens=1_500)
     factories.record(own, 1_000)
     safety.check(now=NOON)
-    envelopes.change(own.pk, author=REVIEWER, now=NOON, token_budget=1_000)
-    safety.check(now=after(1))
-    shown = [
-        (alert.entity_id, alert.envelope_id, alert.line, alert.threshold) for alert in overview.latest_alerts(most=3)
+    factories.record(own, 400, at=after(1))
+    safety.check(now=after(2))
+    shown = [(alert.entity_id, alert.envelope_id, alert.line, alert.threshold) for alert in overview.latest_alerts()]
+    assert shown == [
+        ("h1", own.pk, "llm_tokens per day", 80),
+        ("", None, "usd per day", 80),
+        ("h1", own.pk, "llm_tokens per day", 50),
+        ("", None, "usd per day", 50),
     ]
-    assert shown == [("h1", own.pk, "llm_tokens per day", percent) for percent in (100, 80, 50)]
-    assert overview.latest_alerts()[-1][5:] == (False, "", "usd per day", None, "", "")
+    assert overview.latest_alerts(most=1)[0].settled == 1_400
 
 
 def test_a_pause_of_the_fleet_is_told_and_that_of_an_agent_is_not() -> None:

@@ -1,0 +1,95 @@
+"""What a new house needs before anything can be spent or sold, and what of it is there already."""
+
+from typing import Final, NamedTuple
+
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import reverse
+
+from auction import quests
+from config.models import AgentKey, User
+from economics import overview
+from governance import ballots, policy
+
+_BEGUN: Final = "house:begun"
+_REMEMBERED: Final = 3600
+
+
+class Step(NamedTuple):
+    """A thing to do, why, and where; `link` is empty for who may not do it."""
+
+    title: str
+    why: str
+    link: str
+    is_done: bool
+
+
+def left(request: HttpRequest) -> list[Step]:
+    """Return the steps of a new house, done or not; none once all are done, or for who could do none of them."""
+    if cache.get(_BEGUN):
+        return []
+    rights = [right for _title, _why, _page, right in _STEPS]
+    if not any(request.user.has_perm(right) for right in rights):
+        return []
+    done = _done()
+    if all(done):
+        cache.set(_BEGUN, True, _REMEMBERED)  # noqa: FBT003 - Django's
+        return []
+    return [
+        Step(title, why, reverse(page) if request.user.has_perm(right) else "", is_done)
+        for (title, why, page, right), is_done in zip(_STEPS, done, strict=True)
+    ]
+
+
+_STEPS: Final = (
+    (
+        "Enter what models cost",
+        "No call is admitted on a model without a price.",
+        "admin:economics_price_changelist",
+        "economics.add_price",
+    ),
+    (
+        "Cap what the fleet may spend in a day",
+        "No cap binds the fleet as a whole as it is delivered.",
+        "admin:economics_budgetpolicy_changelist",
+        "economics.change_budgetpolicy",
+    ),
+    (
+        "Give envelopes",
+        "To an entity, or to its type by default: who has none is refused.",
+        "admin:economics_envelope_changelist",
+        "economics.add_envelope",
+    ),
+    (
+        "Name the reviewers",
+        "As many as the quorum, or no proposal can pass.",
+        "admin:config_user_changelist",
+        "config.change_user",
+    ),
+    (
+        "Give agents their keys",
+        "Agents ask, report and bid over the API.",
+        "admin:config_agent_changelist",
+        "config.add_agentkey",
+    ),
+    (
+        "Open a quest and file its backlog",
+        "Quests bid for slots by themselves.",
+        "admin:auction_quest_changelist",
+        "auction.add_quest",
+    ),
+)
+
+
+def _done() -> tuple[bool, ...]:
+    """Return which of the steps are done, in their order."""
+    books = overview.begun()
+    reviewers = User.objects.with_perm(ballots.RIGHT, include_superusers=False).filter(is_staff=True)
+    return (
+        books.has_prices,
+        books.has_cap,
+        books.has_envelopes,
+        reviewers.distinct().count() >= policy.get().quorum,
+        AgentKey.objects.filter(revoked_at=None).exists(),
+        quests.are_open(),
+    )
