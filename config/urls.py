@@ -11,6 +11,7 @@ from config.api import root
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("", include("governance.pages.urls")),
     re_path(r"^healthz/?\Z", root.healthz, name="healthz"),
     re_path(r"^api/?\Z", root.Root.as_view()),
     re_path(r"^api/problems/?\Z", root.Problems.as_view()),
