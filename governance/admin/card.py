@@ -183,7 +183,7 @@ def preview(card: Card, granted: int) -> SafeString:
         rows = card.preview(granted)
     except RefusedError as refused:
         return format_html('<p class="warning">It could not take effect as things stand: {}</p>', refused.detail)
-    changes = [(_label(row.what), row.before, row.after) for row in rows if row.before != row.after]
+    changes = [(label(row.what), row.before, row.after) for row in rows if row.before != row.after]
     return _before_and_after(changes, ("What", "Now", "Then", "Change")) if changes else mark_safe("<p>Nothing.</p>")
 
 
@@ -200,10 +200,10 @@ def _differing(before: object, after: object) -> list[tuple[str, Any, Any]]:
     """Return what differs, by name; what another program wrote without names is shown as nothing."""
     old, new = (one if isinstance(one, Mapping) else {} for one in (before, after))
     names = dict.fromkeys([*old, *new])
-    return [(_label(n), old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)]
+    return [(label(n), old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)]
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
     """Return the name of what changes as people read it."""
     for column, label in words.CLASSES.items():
         name = name.replace(column, label)

@@ -16,7 +16,7 @@ from config.models import User
 from config.site import HouseAdmin
 from economics import revisions
 from governance import ballots, enactment, measures, proposals
-from governance.admin import card, forms, grounds, votes, words
+from governance.admin import card, dialogs, forms, grounds, votes, words
 from governance.models import Ballot, Elector, Evidence, Proposal
 
 FILE: Final = "governance.add_proposal"
@@ -135,8 +135,7 @@ class Deeds(HouseAdmin[Proposal]):
             "Close a vote before its deadline",
             "Close the vote",
             votes.summary(card.Card(proposal, at=timezone.now())),
-            "The votes cast so far decide, as at the deadline; fewer than the quorum and it expires. Nobody votes on "
-            "this ballot any more.",
+            dialogs.OUTCOME,
         )
 
         def rule() -> Proposal:
@@ -162,7 +161,7 @@ class Deeds(HouseAdmin[Proposal]):
             "Confirm over what has changed",
             "Let exactly this take effect",
             card.change(shown),
-            "It was approved over what stood when voting opened. If you confirm it takes effect over what stands now.",
+            dialogs.CONFIRMS,
         )
 
         def rule() -> Proposal:
@@ -262,9 +261,7 @@ class Deeds(HouseAdmin[Proposal]):
         if proposal is None:
             return None
         form = self.asked(request, forms.WithdrawForm)
-        page = Page(
-            "withdraw", "Withdraw a proposal", "Withdraw it for good", warning="A vote that is open on it ends."
-        )
+        page = Page("withdraw", "Withdraw a proposal", "Withdraw it for good", warning=dialogs.ENDS)
 
         def rule() -> Proposal:
             reason = form.cleaned_data["reason"]

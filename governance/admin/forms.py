@@ -1,14 +1,14 @@
 """What people fill in before the Senate: a proposal, its evidence, a vote, a confirmation."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from django import forms
 
 from config.errors import RefusedError
-from governance import claims, errors, measures
+from governance import bulk_votes, claims, errors, measures, queue
 from governance.admin import words
 from governance.models import Evidence, Proposal, Vote
 
@@ -177,11 +177,20 @@ def _part(part: claims.Part) -> forms.Field:
     return forms.CharField(required=False, label=label)
 
 
+LESS: Final = "less"  # an approval that names its amount
+
+
 class VoteForm(words.ReasonForm):
     """What a reviewer says: approve all or less, reject, or defer."""
 
-    choice = forms.ChoiceField(choices=Vote.Choice.choices, widget=forms.RadioSelect, label="Your vote")
-    amount = forms.IntegerField(required=False, min_value=1)
+    choice = forms.ChoiceField(
+        choices=[("approve", "Approve"), (LESS, "Approve less"), ("reject", "Reject"), ("defer", "Defer")],
+        widget=forms.RadioSelect,
+        label="Your vote",
+    )
+    amount = forms.IntegerField(
+        required=False, label="So much", widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+    )
     revisit_at = forms.DateField(
         required=False,
         label="Comes back on",
@@ -198,25 +207,72 @@ class VoteForm(words.ReasonForm):
 
     def offer(self, proposal: Proposal, requested: int) -> None:
         """Ask for an amount only where a part can be granted, and say what the whole is."""
-        if proposal.measure in measures.AMOUNTS:
-            field = cast("forms.IntegerField", self.fields["amount"])
+        if proposal.measure in measures.AMOUNTS and requested > 1:
             way = "lowering" if proposal.requested_tokens < 0 else "raising"
-            field.help_text = f"Empty: all of it. 1 to {requested:,}, {way} {words.line(proposal)}."
+            field = cast("forms.IntegerField", self.fields["amount"])
+            field.help_text = f"1 to {requested - 1:,}, {way} {words.line(proposal)}."
         else:
-            del self.fields["amount"]
+            self.offer_no_part()
+
+    def offer_no_part(self) -> None:
+        """Offer approval of the whole only."""
+        choice = cast("forms.ChoiceField", self.fields["choice"])
+        choice.choices = [one for one in _choices(choice) if one[0] != LESS]
+        del self.fields["amount"]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a vote that says two things: all of it, and a part."""
+        chosen = super().clean() or self.cleaned_data
+        amount, choice = chosen.get("amount"), chosen.get("choice")
+        if choice == LESS and amount is None and not self.has_error("amount"):
+            self.add_error("amount", "Say how much you approve.")
+        elif choice == Vote.Choice.APPROVE and amount is not None:
+            self.add_error("amount", "You approve all of it. To approve so much, choose “Approve less”.")
+        return chosen
 
     def said(self) -> dict[str, Any]:
         """Return the vote as the rule takes it: what belongs to another choice is left out."""
-        chosen, defers = self.cleaned_data, self.cleaned_data["choice"] == Vote.Choice.DEFER
+        chosen, choice = self.cleaned_data, self.cleaned_data["choice"]
+        defers = choice == Vote.Choice.DEFER
         day = chosen.get("revisit_at") if defers else None
         moment = None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
         return {
-            "choice": chosen["choice"],
+            "choice": Vote.Choice.APPROVE.value if choice == LESS else choice,
             "reason": chosen["reason"],
-            "amount": chosen.get("amount") if chosen["choice"] == Vote.Choice.APPROVE else None,
+            "amount": chosen.get("amount") if choice == LESS else None,
             "revisit_at": moment,
             "wanted": chosen.get("wanted", "") if defers else "",
         }
+
+
+def _choices(field: forms.ChoiceField) -> list[tuple[str, str]]:
+    """Return what a field offers."""
+    return [(str(value), str(text)) for value, text in cast("Iterable[tuple[str, str]]", field.choices)]
+
+
+class BulkVoteForm(VoteForm):
+    """One vote on several proposals, and what the reviewer was shown of each: its ballot, and what stood."""
+
+    seen = forms.JSONField(widget=forms.HiddenInput)
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Offer approval of the whole only: a part of one is no part of another."""
+        super().__init__(*given, **named)
+        self.offer_no_part()
+
+    def clean_seen(self) -> dict[int, bulk_votes.Seen]:
+        """Return what was seen, by proposal."""
+        told = self.cleaned_data["seen"]
+        try:
+            return {int(pk): bulk_votes.Seen(int(ballot), dict(stands)) for pk, (ballot, stands) in told.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            message = "Choose the proposals once more."
+            raise forms.ValidationError(message) from error
+
+    @staticmethod
+    def shown(items: Iterable[queue.Waiting]) -> dict[str, Any]:
+        """Return what is shown of these, for the form to carry."""
+        return {str(one.proposal.pk): [one.ballot.pk, one.stands] for one in items}
 
 
 class ConfirmForm(words.ReasonForm):

@@ -18,9 +18,25 @@ from config import sheets
 from config.errors import RefusedError
 from config.site import LargeTableAdmin
 from governance import proposals
-from governance.admin import card, chain, deeds, follow_up, forms, grounds, proposal_list, votes, words
+from governance.admin import (
+    card,
+    card_history,
+    chain,
+    deeds,
+    dialogs,
+    follow_up,
+    forms,
+    grounds,
+    lately,
+    proposal_list,
+    queue,
+    vote_rows,
+    votes,
+    words,
+)
 from governance.models import Proposal
 
+_LATELY: Final = "The entity's last 30 days"
 _EXPORTED: Final = (
     *("id", "status", "proposer", "measure", "entity_type", "entity_id", "resource_type", "qualifier", "window_kind"),
     *("requested_tokens", "granted_tokens", "lasts_from", "lasts_until", "terms", "justification", "gain_edges"),
@@ -33,7 +49,14 @@ _EXPORTED: Final = (
 class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
     """What the Senate is asked. A proposal is changed by deeds only; votes, evidence and states follow their rows."""
 
+    class Media:
+        """The sheet of the queue and of cards."""
+
+        css: ClassVar[dict[str, list[str]]] = {"all": ["config/senate.css"]}
+
     change_list_template = "admin/proposals.html"
+    change_form_template = "admin/proposal.html"
+    inlines = (vote_rows.OfAProposal,)
     list_display = ("id", "asks", "stands", "voted", "until", "proposer")
     list_filter = ("status", proposal_list.WaitsFilter, "measure", proposal_list.TypeFilter)
     search_fields = ("entity_id__exact", "proposer__exact")
@@ -95,13 +118,18 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         sections = [
             (None, {"fields": tuple(head)}),
             ("What will change" if _is_coming(obj) else "What became of it", {"fields": ("change",), **told}),
-            ("Votes", {"fields": ("voting",), **told}),
+            ("Where voting stands", {"fields": ("voting",), **told}),
             ("Why", {"fields": ("why",), **told}),
             ("Evidence, and what was found of it", {"fields": ("evidence_pieces",), **told}),
+            (_LATELY, {"fields": ("lately_used",), **told}),
+            ("What happened so far", {"fields": ("steps",), **told}),
         ]
+        left_out = set()
         if obj is not None and obj.submitted_at is None:
-            sections = [section for section in sections if section[0] != "Votes"]
-        return sections
+            left_out.add("Where voting stands")
+        if obj is not None and obj.entity_type in lately.NO_SPENDERS:
+            left_out.add(_LATELY)
+        return [section for section in sections if section[0] not in left_out]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Proposal | None = None) -> tuple[str, ...]:
         """Return all that is shown."""
@@ -120,6 +148,7 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         if obj is not None:
             fit = self.fitting(request, obj)
             context["deeds"] = [deed for deed in context["deeds"] if deed[0] in fit]
+            context["card_tools"] = dialogs.tools(context["deeds"], obj)
             context.update(title=f"Proposal {obj.pk} on {card.on(obj)}", subtitle=None)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -177,6 +206,16 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
     def voting(self, proposal: Any) -> SafeString:
         """Return the ballots."""
         return votes.voting(proposal.card)
+
+    @admin.display(description="lately")
+    def lately_used(self, proposal: Any) -> SafeString:
+        """Return what the entity used, spent and gained lately."""
+        return lately.panel(proposal, at=proposal.card.at)
+
+    @admin.display(description="history")
+    def steps(self, proposal: Any) -> SafeString:
+        """Return what happened so far, and others on the same entity."""
+        return card_history.panel(proposal.card)
 
     # Filing
 
@@ -242,6 +281,7 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
             path("follow-up/", own(self.follow_up_view), name="governance_proposal_follow_up"),
             path("<int:object_id>/amend/", own(self.amend_view), name="governance_proposal_amend"),
             *chain.urls(self.admin_site),
+            *queue.urls(self),
             *super().get_urls(),
         ]
 

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.site import LargeTableAdmin, figure
-from governance.admin import grounds, words
+from governance.admin import grounds, vote_rows, words
 from governance.models import Ballot, Elector, Enactment, Evidence, Vote
 
 
@@ -65,6 +65,7 @@ class BallotAdmin(OfAProposal):
 
     list_display = ("id", "on", "voted", figure("requested"), figure("granted"), "ended")
     list_filter = ("outcome",)
+    inlines = (vote_rows.OfABallot, vote_rows.Electors)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count the votes that stand."""

@@ -16,10 +16,41 @@ _OVER: Final = "their deadline, which has come; they are counted within a second
 
 
 def voting(shown: card.Card) -> SafeString:
-    """Return every ballot, the last one first: how it stands, what was said, and who has not voted."""
+    """Return where voting stands: the quorum, who may still vote and the outcome as it is; then earlier ballots."""
     if not shown.all_ballots:
         return mark_safe("<p>Nobody votes on it before it is submitted.</p>")
-    return format_html_join("", "{}", ((_ballot(shown, ballot),) for ballot in shown.all_ballots))
+    last, *earlier = shown.all_ballots
+    told = format_html_join(
+        "",
+        "<p>Ballot {}, opened {}. {}</p>",
+        ((one.number, words.moment(one.opened_at), _course(shown, one)) for one in earlier),
+    )
+    return format_html('<div class="standing-votes">{}{}{}</div>', _figures(shown, last), _silent(shown, last), told)
+
+
+def _figures(shown: card.Card, ballot: Any) -> SafeString:
+    """Return how far a ballot is from its quorum, and what it would come to if it ended now."""
+    live = sum(vote.superseded_at is None for vote in shown.votes.get(ballot.pk, []))
+    meter = format_html(
+        '<meter min="0" max="{0}" value="{1}" aria-label="{2} of {0} votes of the quorum"></meter>',
+        max(ballot.quorum, live),
+        live,
+        live,
+    )
+    parts = [
+        (
+            "Votes",
+            format_html("{} of {} {}", live, ballot.quorum, meter),
+            f"the quorum of ballot {ballot.number}; {ballot.electorate} may vote, under {ballot.policy} of the policy",
+        )
+    ]
+    if ballot.closed_at is None and shown.standing is not None:
+        parts.append(("Voting ends", words.ahead(ballot.closes_at, shown.at), words.moment(ballot.closes_at)))
+        parts.append(("If it closed now", verdict(shown.proposal, shown.standing.as_it_stands), _settled(shown)))
+    elif ballot.closed_at is not None:
+        parts.append(("Outcome", outcome(shown.proposal, ballot), words.moment(ballot.closed_at)))
+    rows = format_html_join("", "<div><dt>{}</dt><dd>{} <small>{}</small></dd></div>", parts)
+    return format_html('<dl class="figures">{}</dl>', rows)
 
 
 def summary(shown: card.Card) -> SafeString:
@@ -38,24 +69,39 @@ def summary(shown: card.Card) -> SafeString:
     )
 
 
+def _settled(shown: card.Card) -> str:
+    """Return whether the votes that may still come can change the outcome."""
+    found = shown.standing
+    return "votes may still change it" if found and found.settled is None else "no vote can change it"
+
+
 def _ballot(shown: card.Card, ballot: Any) -> SafeString:
-    votes = shown.votes.get(ballot.pk, [])
-    live = sum(vote.superseded_at is None for vote in votes)
-    head = format_html(
-        "<p><strong>Ballot {}</strong>, opened {} under {} of the policy. {} {}</p>",
+    return format_html(
+        '<div class="ballot">{}{}</div>', _head(shown, ballot), _votes(shown.proposal, shown.votes.get(ballot.pk, []))
+    )
+
+
+def _head(shown: card.Card, ballot: Any) -> SafeString:
+    """Return in sentences how a ballot stands or ended, and who has not voted."""
+    live = sum(vote.superseded_at is None for vote in shown.votes.get(ballot.pk, []))
+    told = f"{live} of {ballot.electorate} voted, quorum {ballot.quorum}"
+    return format_html(
+        "<p><strong>Ballot {}</strong>, opened {} under {} of the policy. {} {}</p>{}",
         ballot.number,
         words.moment(ballot.opened_at),
         ballot.policy,
-        card.badge(
-            f"{live} of {ballot.electorate} voted, quorum {ballot.quorum}", "is-holds" if live >= ballot.quorum else ""
-        ),
+        card.badge(told, "is-holds" if live >= ballot.quorum else ""),
         _course(shown, ballot),
+        _silent(shown, ballot),
     )
-    silent = ""
-    if shown.standing is not None and ballot.pk == shown.all_ballots[0].pk and ballot.closed_at is None:
-        names = ", ".join(shown.standing.silent)
-        silent = format_html("<p>{}</p>", f"May still vote: {names}." if names else "All have voted.")
-    return format_html('<div class="ballot">{}{}{}</div>', head, _votes(shown.proposal, votes), silent)
+
+
+def _silent(shown: card.Card, ballot: Ballot) -> SafeString | str:
+    """Return who may still vote; nothing of a ballot that is over."""
+    if shown.standing is None or ballot.pk != shown.all_ballots[0].pk or ballot.closed_at is not None:
+        return ""
+    names = ", ".join(shown.standing.silent)
+    return format_html("<p>{}</p>", f"May still vote: {names}." if names else "All have voted.")
 
 
 def _course(shown: card.Card, ballot: Ballot) -> str:
@@ -90,8 +136,8 @@ def verdict(proposal: Proposal, found: tally.Verdict) -> str:
 def _votes(proposal: Proposal, votes: Iterable[Vote]) -> SafeString:
     rows = [
         (
-            format_html("{} {}", vote.voter_name, card.badge("superseded", "") if vote.superseded_at else ""),
-            _choice(proposal, vote),
+            vote.voter_name,
+            said(proposal, vote),
             words.moment(vote.cast_at),
             grounds.prose(vote.reason),
         )
@@ -102,13 +148,15 @@ def _votes(proposal: Proposal, votes: Iterable[Vote]) -> SafeString:
     return table(("Reviewer", "Vote", "When", "Why"), rows, frozenset({1, 2, 3}))
 
 
-def _choice(proposal: Proposal, vote: Vote) -> SafeString:
+def said(proposal: Proposal, vote: Vote) -> SafeString:
+    """Return what a vote says: the choice, its amount or what it waits for, and whether a later one took its place."""
     told = ""
     if vote.choice == Vote.Choice.APPROVE:
         told = words.amount(proposal, vote.amount or 0)
     elif vote.choice == Vote.Choice.DEFER:
         told = f"until {words.moment(vote.revisit_at)}; wants: {vote.wanted}"
-    return format_html("{} {}", card.badge(vote.choice, f"is-{vote.choice}"), told)
+    past = card.badge("superseded", "") if vote.superseded_at else ""
+    return format_html("{} {} {}", card.badge(vote.choice, f"is-{vote.choice}"), told, past)
 
 
 def last_of(rows: Iterable[int]) -> dict[int, Any]:

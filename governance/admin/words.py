@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
+from django.utils.timesince import timeuntil
 
 from config.site import HouseAdminSite
 from governance import measures
@@ -47,6 +48,13 @@ def number(value: Decimal | int | None) -> str:
 def moment(at: datetime | None) -> str:
     """Return a time to the minute."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def ahead(at: datetime, now: datetime) -> str:
+    """Return how far ahead a time lies, roughly."""
+    if at <= now:
+        return "now"
+    return f"in {timeuntil(at, now, depth=1)}".replace("\xa0", " ")
 
 
 def line(proposal: Proposal) -> str:
