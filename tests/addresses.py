@@ -22,13 +22,24 @@ class Address(NamedTuple):
 
 
 def every() -> Iterator[Address]:
-    """Yield an address for each route."""
+    """Yield an address for each route, and for each of the words that it names."""
     for route, pattern in _patterns(get_resolver()):
-        address = Address("/" + _filled(route), str(pattern.name or ""), is_made_up="<" in route)
-        if resolve(address.path).func is not pattern.callback:
-            message = f"{address.path} leads elsewhere than to {route}"
-            raise AssertionError(message)
-        yield address
+        for spelled in _spelled_out(route):
+            address = Address("/" + _filled(spelled), str(pattern.name or ""), is_made_up="<" in spelled)
+            if resolve(address.path).func is not pattern.callback:
+                message = f"{address.path} leads elsewhere than to {route}"
+                raise AssertionError(message)
+            yield address
+
+
+def _spelled_out(route: str) -> Iterator[str]:
+    """Yield a route once for each word where it takes one of several: `(?P<tab>budgets|usage)`."""
+    several = re.search(r"\(\?P<\w+>([\w-]+(?:\|[\w-]+)+)\)", route)
+    if several is None:
+        yield route
+        return
+    for word in several[1].split("|"):
+        yield from _spelled_out(route[: several.start()] + word + route[several.end() :])
 
 
 def _patterns(under: URLResolver, before: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -41,9 +52,9 @@ def _patterns(under: URLResolver, before: str = "") -> Iterator[tuple[str, URLPa
 
 
 def _filled(route: str) -> str:
-    """Return an address that fits a route: plain parts by kind, those of an expression by what it allows first."""
+    """Return an address that fits a route: plain parts by kind, those of an expression by what it allows."""
     plain = re.sub(r"<(?:(\w+):)?\w+>", lambda part: _GIVEN[part[1] or "str"], route) if "(?P" not in route else route
-    chosen = re.sub(r"\(\?P<\w+>([^|)]*)[^)]*\)", lambda part: _first(part[1]), plain)
+    chosen = re.sub(r"\(\?P<\w+>([^)]*)\)", lambda part: _first(part[1]), plain)
     open_end = "^" in route and not route.endswith(("\\Z", "$"))  # then it fits whatever follows
     return re.sub(r"\\Z|[\^$?\\]", "", chosen) + ("nowhere" if open_end else "")
 

@@ -5,6 +5,7 @@ For pages that must stay quick over many rows: nothing is counted anew, so sums 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from django.db.models import Field, Model
+    from django.db.models.fields.reverse_related import ForeignObjectRel
 
-    Rows = Mapping[type[Model], frozenset[Any]]
+    Rows = Mapping[type[Model], frozenset[Any]]  # the keys of rows of each model
 
 STEP: Final = 1_000_000  # between a row and its first copy, in numbers
 _WHOLE: Final = (models.IntegerField, models.BigIntegerField, models.AutoField, models.DecimalField)
@@ -30,36 +32,40 @@ def known() -> Rows:
     }
 
 
-def multiply(since: Rows, times: int) -> None:
-    """Copy every row that was not known `times` times; a copy's relations lead to copies of the same number."""
-    new = {model: keys - since[model] for model, keys in known().items()}
+def since(before: Rows) -> Rows:
+    """Return the keys of all rows that came after."""
+    return {model: keys - before[model] for model, keys in known().items()}
+
+
+def multiply(rows: Rows, times: int) -> None:
+    """Copy each of these rows `times` times; a copy's relations lead to copies of the same number."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # neither triggers nor foreign keys
-        for model, keys in new.items():
+        for model, keys in rows.items():
             if keys:
-                statement, terms = _copying(model, new)
+                statement, terms = _copying(model, rows)
                 cursor.execute(statement, [*terms, times, list(keys)])
                 cursor.execute(f"ANALYZE {_name(model._meta.db_table)}")  # noqa: SLF001 - public
         cursor.execute("SET LOCAL session_replication_role = origin")
 
 
-def _copying(model: type[Model], new: Rows) -> tuple[str, list[list[Any]]]:
+def _copying(model: type[Model], rows: Rows) -> tuple[str, list[list[Any]]]:
     """Return the statement that copies rows of a model, and the keys of rows that its relations may lead to."""
     options = model._meta  # noqa: SLF001 - public
     fields = [field for field in options.concrete_fields if not field.generated]
-    shifted = {field.name for field in fields if _is_a_name(field) or new.get(field.related_model or model)}
+    shifted = {field.name for field in fields if _is_a_name(field) or rows.get(field.related_model or model)}
     shifted &= {field.name for field in fields if field.primary_key or field.is_relation or _is_a_name(field)}
     for columns in _uniques(model):
         if not shifted & set(columns):
-            shifted.add(next(_best(options.get_field(name) for name in columns)))
+            shifted.update(itertools.islice(_best(options.get_field(name) for name in columns), 1))
     values, terms = [], []
     for field in fields:
         value = _name(field.column)
         if field.name in shifted:
-            value = _shift(field.target_field if field.is_relation else field, value)
-        if field.name in shifted and field.is_relation:
+            value = _shift(field.target_field if isinstance(field, models.ForeignKey) else field, value)
+        if field.name in shifted and field.related_model:
             value = f"CASE WHEN {_name(field.column)} = ANY(%s) THEN {value} ELSE {_name(field.column)} END"
-            terms.append(list(new[field.related_model]))
+            terms.append(list(rows[field.related_model]))
         values.append(value)
     columns = ", ".join(_name(field.column) for field in fields)
     table = _name(options.db_table)
@@ -83,9 +89,9 @@ def _uniques(model: type[Model]) -> Iterator[Iterable[str]]:
     yield from (law.fields for law in options.constraints if isinstance(law, models.UniqueConstraint) and law.fields)
 
 
-def _best(fields: Iterable[Field[Any, Any]]) -> Iterator[str]:
+def _best(fields: Iterable[Field[Any, Any] | ForeignObjectRel]) -> Iterator[str]:
     """Yield names of fields by how little is said by another value: times, numbers, then texts of no closed list."""
-    given = list(fields)
+    given = [field for field in fields if isinstance(field, models.Field)]
     for kind in (models.DateField, _WHOLE, _TEXT):
         yield from (field.name for field in given if isinstance(field, kind) and not field.choices)
 
@@ -95,11 +101,11 @@ def _shift(field: Field[Any, Any], value: str) -> str:
     if isinstance(field, _TEXT):
         return f"CASE WHEN {value} ~ '^[0-9]*$' THEN {value} ELSE {value} || '-' || n END"
     if isinstance(field, models.DateTimeField):
-        return f"{value} + n * interval '7 days'"
+        return f"{value} - n * interval '1 minute'"
     if isinstance(field, models.DateField):
-        return f"{value} + n * 7"
+        return f"{value} - n"
     return f"{value} + n * {1 if isinstance(field, models.DecimalField) else STEP}"
 
 
-def _name(name: str) -> str:
-    return connection.ops.quote_name(name)
+def _name(name: str | None) -> str:
+    return connection.ops.quote_name(name or "")  # every stored field has a column

@@ -23,7 +23,9 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
         bidding,
         clearing,
         dashboard,
+        house,
         http,
+        pages,
         placement,
         reserve,
         reviews,
@@ -50,6 +52,14 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
         "usage": lambda report, server: usage.bulk(report, server, batches=20 if full else 7),
         "dashboard": lambda report, server: dashboard.queries(
             report, server, few=100_000, many=10_000_000 if full else 1_000_000
+        ),
+        "pages": lambda report, server: pages.every(
+            report,
+            server,
+            house.Size(envelopes=100_000, usage=1_000_000, bids=1_000_000, rounds=43_200, copies=999)
+            if full
+            else house.Size(envelopes=5_000, usage=50_000, bids=50_000, rounds=2_880, copies=99),
+            runs=5 if full else 3,
         ),
         "scoring": lambda report, server: scoring.fleet(report, server, entities=100_000 if full else 20_000),
         "review": lambda report, server: reviews.weekly(

@@ -29,7 +29,8 @@ SELECT 'model-' || n, 'lab', (%(tiers)s::text[])[1 + n %% 3] FROM generate_serie
 INSERT INTO economics_prices (resource_type, name, effective_from, rate, output_rate)
 SELECT 'llm_tokens', 'model-' || n, timestamptz '2026-01-01+00' + month * interval '1 month', n * 1e-7, n * 4e-7
   FROM generate_series(1, %(models)s) n, generate_series(0, 2) month;
-INSERT INTO config_agent (id, kind) SELECT 'agent-' || n, 'worker' FROM generate_series(1, %(agents)s) n;
+INSERT INTO config_agent (id, kind) SELECT 'agent-' || n, 'worker' FROM generate_series(1, %(agents)s) n
+    ON CONFLICT DO NOTHING;
 UPDATE economics_policy SET fleet_daily_usd = 1e9;
 """
 _ENVELOPES = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
@@ -62,11 +62,15 @@ def built(server: str, *, entities: int) -> Iterator[str]:
     with cluster.clone(server) as url:
         with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as session:
             books.catalogue(session)
-            rows = entities * EACH
-            terms = {"tiers": list(books.TIERS), "entities": entities, "rows": rows, "now": NOW}
-            for begin in range(0, rows, CHUNK):
-                session.execute(_USAGE, {**terms, "from": begin, "to": min(begin + CHUNK, rows) - 1})
-            session.execute("VACUUM ANALYZE")
-            for step in (_ENVELOPES, _TIERS, _OUTCOMES, "VACUUM ANALYZE"):
-                session.execute(step, terms)
+            fill(session, entities=entities, rows=entities * EACH)
         yield url
+
+
+def fill(session: psycopg.Connection[Any], *, entities: int, rows: int) -> None:
+    """Enter so many entities of the fleet, with so many rows of usage between them, after the catalogue."""
+    terms = {"tiers": list(books.TIERS), "entities": entities, "rows": rows, "now": NOW}
+    for begin in range(0, rows, CHUNK):
+        session.execute(_USAGE, {**terms, "from": begin, "to": min(begin + CHUNK, rows) - 1})
+    session.execute("VACUUM ANALYZE")
+    for step in (_ENVELOPES, _TIERS, _OUTCOMES, "VACUUM ANALYZE"):
+        session.execute(step, terms)
