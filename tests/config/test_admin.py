@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,9 +23,7 @@ from auction.models import (
     Bid,
     BidCycle,
     Clear,
-    Fallback,
     FallbackShare,
-    Member,
     Need,
     Payout,
     Pool,
@@ -34,12 +31,11 @@ from auction.models import (
     QuestAllocation,
     Round,
     Slot,
-    StipendDay,
     Task,
 )
-from config import keys, site
+from config import keys, lists, site
 from config.models import Agent, AgentKey, Change, FeedEntry, IdempotentRequest, RetentionPolicy, User
-from economics import admission, envelopes, ledger, mint, rebalancing, revisions, safety, scores, stops, worth_policy
+from economics import ledger, mint
 from economics.models import (
     Account,
     Alert,
@@ -58,10 +54,7 @@ from economics.models import (
     Price,
     Refusal,
     Reservation,
-    Reserve,
-    Review,
     ReviewLine,
-    ReviewPool,
     Revision,
     Score,
     Signal,
@@ -72,16 +65,12 @@ from economics.models import (
     UsageDay,
     WorthPolicy,
 )
-from governance import ballots, policy, proposals
 from governance.models import Ballot, Elector, Enactment, Evidence, Proposal, SenatePolicy, Vote
 from tests import factories, reviewers
-from tests.economics import exchanges
 from tests.factories import NOON, after
-from tests.governance import senate
 from tests.reviewers import listed, offered, page, press, said, staff
 
 if TYPE_CHECKING:
-    from django.db.models import Model
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -91,7 +80,7 @@ EDITABLE = {User, Agent, Pool, Quest, MonetaryPolicy, RetentionPolicy, Group} | 
     *(WorthPolicy, Proposal, SenatePolicy),
 }
 LARGE = {Change, Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
-    *(Alert, Assessment, Counter, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
+    *(Alert, Assessment, Counter, Envelope, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
     *(Revision, Score, Signal, UsageDay),
     *(Proposal, Evidence, Ballot, Elector, Vote, Enactment),
     *(BidCycle, FallbackShare, FeedEntry, Need, QuestAllocation),
@@ -105,145 +94,6 @@ def root(client: Client) -> Client:
 
 
 # Every page
-
-
-def _rows(number: int) -> None:
-    """Add so many rows to every table of the house, and trade so often."""
-    before = Agent.objects.count()
-    for n in range(before, before + number):
-        person = User.objects.create(username=f"person-{n}")
-        worker, hand = factories.agent(), factories.agent(kind="provider")
-        Agent.objects.filter(pk=worker.pk).update(sponsor=person)
-        keys.issue(agent=hand, issued_by=person, now=NOON)
-        IdempotentRequest.objects.create(principal=f"agent:{n}", key="k", fingerprint=b"\0" * 32, status=200)
-        clear = factories.sale(100, owner=factories.wallet(1_000, owner=worker))
-        factories.run(clear, 1_000, Decimal("0.02"), at=after(1))
-        factories.slot(clear.pool, provider=hand)
-        mint.issue_daily(now=NOON + timedelta(days=n))
-        Payout.objects.create(
-            pool=clear.pool, cycle_at=NOON, swept_tokens=0, due_tokens=0, paid_tokens=0, created_at=NOON
-        )
-        AuditRun.objects.create(started_at=NOON, finished_at=NOON, passed=True)
-        _books(n, worker)
-        _quests(n, worker, clear.pool)
-        Group.objects.create(name=f"group-{n}")
-        every = beat.IntervalSchedule.objects.create(every=n + 1, period="seconds")
-        nightly = beat.CrontabSchedule.objects.create(minute=str(n % 60), hour=str(n // 60))
-        beat.SolarSchedule.objects.create(event="sunset", latitude=n % 90, longitude=0)
-        beat.ClockedSchedule.objects.create(clocked_time=after(n))
-        beat.PeriodicTask.objects.create(name=f"often-{n}", task="t", interval=every)
-        beat.PeriodicTask.objects.create(name=f"nightly-{n}", task="t", crontab=nightly)
-
-
-def _quests(number: int, worker: Agent, pool: Pool) -> None:
-    """Add a quest of which one task waits for another, and a row of all that is done for quests."""
-    quest = factories.quest(f"quest-{number}", 100, programme=worker)
-    entity = ("hypothesis", f"entity-{number}")
-    first = factories.quest_task(quest, value_if_works_usd=Decimal(2), chance=Decimal("0.5"), entity=entity)
-    second = factories.quest_task(quest, "0.5", needs=[first])
-    factories.quest_task(quest, needs=[second])
-    Member.objects.create(quest=quest, agent=worker)
-    day = NOON.date() + timedelta(days=number)
-    StipendDay.objects.create(day=day, pot_tokens=100, paid_tokens=90, at=NOON)
-    split = {"share": Decimal(1), "value_usd": Decimal(1), "reliability": Decimal(1), "created_at": NOON}
-    QuestAllocation.objects.create(quest=quest, day=day, tokens=100, paid_tokens=90, **split)
-    counts = {"tasks": 2, "placed": 1, "kept": 1, "withdrawn": 0, "placed_tokens": 10, "reasons": {"task_blocked": 1}}
-    BidCycle.objects.create(pool=pool, cycle_at=NOON, at=NOON, **counts)
-    Fallback.objects.create(pool=pool, why="failures", began_at=NOON)
-    FallbackShare.objects.create(pool=pool, day=day, account=quest.account, share=Decimal("0.5"))
-    FeedEntry.objects.create(kind="won", at=NOON, owner_type="quest", owner_id=quest.pk, data={"slot_id": "s"})
-
-
-def _books(number: int, worker: Agent) -> None:
-    """Add one row of each kind to the books."""
-    factories.model(f"model-{number}", tier=f"tier-{number}")
-    own = factories.envelope(f"entity-{number}")
-    line = factories.line(own, 600, tier=f"tier-{number}")
-    envelopes.grant(line.pk, amount=Decimal(50), author=revisions.Author("ada", "why"), now=NOON)
-    factories.reserve(own, 50, by=worker, model=f"model-{number}")
-    admission.reserve(factories.ask(own, 5_000, model=f"model-{number}"), agent_id=worker.pk, now=NOON)
-    factories.record(own, 600, model=f"model-{number}")
-    factories.outcome(own)
-    exchanges.signal(exchanges.source(f"source-{number}"), own.entity_id, "0.9")
-    _worth(number)
-    _review(number, own, line)
-    _senate(number, own)
-    safety.check(now=NOON)
-    stops.pause(author=revisions.Author("ada", "why"), now=NOON, agent=worker)
-    DefaultEnvelope.objects.create(entity_type=f"type-{number}")
-
-
-def _senate(number: int, own: Envelope) -> None:
-    """Add a proposal that is enacted, one that is voted on, and a version of the rules of voting."""
-    people = senate.reviewers(3)
-    for quick in (True, False):
-        asked = senate.draft(of=own)
-        ballots.submit(asked.pk, by=proposals.Proposer(agent=senate.scout()), now=NOON)
-        for voter in people[: 2 if quick else 1]:
-            ballots.cast(asked.pk, voter=voter, choice="approve", reason="good", now=NOON)
-    more = policy.get().most_requested - 1
-    policy.change(author=revisions.Author("ada", "why"), now=after(number), most_requested=more)
-
-
-def _worth(number: int) -> None:
-    """Add a version of the policy of worth, an observation and a judgement, and the scores made of them."""
-    gain = Decimal(1) - Decimal(number + 1) / 1_000
-    worth_policy.change(author=revisions.Author("ada", "why"), now=after(number), gain=gain)
-    factories.observation(f"entity-{number}")
-    factories.assessment(f"entity-{number}")
-    scores.recompute(now=after(number))
-
-
-def _review(number: int, of: Envelope, line: Line) -> None:
-    """Add a review that moves one line, and a reserve."""
-    review = Review.objects.create(
-        kind="weekly",
-        period=NOON.date() + timedelta(days=number),
-        policy_id=1,
-        drafted_at=NOON,
-        figures=rebalancing.Counts(1, 0, 0, 1, 0, 0, 0, 0, 0)._asdict(),
-    )
-    own: dict[str, Any] = {"review": review, "before": 600, "after": 660}
-    figures = dict.fromkeys(("floor", "edges", "tokens", "judged", "priority_score", "market_weight"), 0)
-    states = {"state_before": "active", "state_after": "active", "is_low": False, "was_low": False}
-    ReviewLine.objects.create(
-        **own,
-        line=line,
-        envelope=of,
-        rule="gain",
-        because="good",
-        step=Decimal("0.2"),
-        **figures,
-        **states,
-    )
-    kind = {"window_kind": "day", "qualifier": line.qualifier}
-    ReviewPool.objects.create(**own, **kind, lines=1, gainers=1, reserve_before=60, freed=0, placed=60, reserve_after=0)
-    Reserve.objects.create(**kind)
-
-
-def _queries(client: Client, address: str) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        response = client.get(address)
-    assert (address, response.status_code) == (address, 200)
-    return len(captured)
-
-
-def _cost_of_every_page(client: Client, shown: dict[type[Model], object]) -> dict[str, int]:
-    addresses = [page(model) for model in shown] + [page(model, pk) for model, pk in shown.items()]
-    return {address: _queries(client, address) for address in addresses}
-
-
-def test_every_page_takes_as_many_queries_for_fifty_rows_as_for_one(root: Client) -> None:
-    _rows(1)
-    models = [model for model in admin.site._registry if model is not beat.PeriodicTasks]  # noqa: SLF001
-    shown = {model: model._default_manager.latest("pk").pk for model in models}  # noqa: SLF001 - public
-    _cost_of_every_page(root, shown)  # permissions and content types are read once
-    with_one = _cost_of_every_page(root, shown)
-    _rows(49)
-    assert _cost_of_every_page(root, shown) == with_one
-    assert {address: cost for address, cost in with_one.items() if cost > 15} == {}
 
 
 def test_every_table_of_the_house_is_listed() -> None:
@@ -284,7 +134,7 @@ def test_large_tables_are_never_counted_in_full() -> None:
     careful = {
         model
         for model, page_of in admin.site._registry.items()  # noqa: SLF001
-        if page_of.paginator is site.EstimatingPaginator and not page_of.show_full_result_count
+        if page_of.paginator is lists.EstimatingPaginator and not page_of.show_full_result_count
     }
     assert careful == LARGE
     assert {m for m, page_of in admin.site._registry.items() if page_of.date_hierarchy} == set()  # noqa: SLF001
@@ -312,28 +162,28 @@ def _usage(number: int) -> None:
 
 
 def test_paginator_counts_exactly_up_to_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "EXACT_UP_TO", 20)
+    monkeypatch.setattr(lists, "EXACT_UP_TO", 20)
     _usage(20)
-    assert site.EstimatingPaginator(Usage.objects.order_by("-pk"), 5).count == 20
+    assert lists.EstimatingPaginator(Usage.objects.order_by("-pk"), 5).count == 20
 
 
 def test_paginator_estimates_above_its_bound_from_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "EXACT_UP_TO", 20)
+    monkeypatch.setattr(lists, "EXACT_UP_TO", 20)
     _usage(500)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE resource_usage")
     with CaptureQueriesContext(connection) as captured:
-        everything = site.EstimatingPaginator(Usage.objects.order_by("-pk"), 5).count
+        everything = lists.EstimatingPaginator(Usage.objects.order_by("-pk"), 5).count
     assert (everything, len(captured)) == (500, 2)
-    half = site.EstimatingPaginator(Usage.objects.filter(entity_id="1").order_by("pk"), 5).count
+    half = lists.EstimatingPaginator(Usage.objects.filter(entity_id="1").order_by("pk"), 5).count
     assert 200 <= half <= 300
 
 
 def test_paginator_never_estimates_less_than_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "EXACT_UP_TO", 20)
+    monkeypatch.setattr(lists, "EXACT_UP_TO", 20)
     _usage(30)  # no statistics yet
     unlikely = Usage.objects.filter(entity_type="e", resource_type="api_calls", amount=1, tier="")
-    assert site.EstimatingPaginator(unlikely.order_by("pk"), 5).count >= 21
+    assert lists.EstimatingPaginator(unlikely.order_by("pk"), 5).count >= 21
 
 
 # People and agents
