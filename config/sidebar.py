@@ -107,7 +107,8 @@ GROUPS: Sequence[Group] = (
         [
             _rows("auction.pool", "Pools", "dns"),
             _rows("auction.slot", "Slots", "memory"),
-            _rows("auction.bid", "Bids and order book", "candlestick_chart"),
+            Entry("Order book", "candlestick_chart", "admin:auction_book", "auction.view_bid"),
+            _rows("auction.bid", "Bids", "local_offer"),
             _rows("auction.clear", "Clears", "task_alt"),
             _rows("auction.round", "Rounds", "sync"),
             _rows("auction.payout", "Payouts", "payments"),

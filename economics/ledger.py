@@ -202,6 +202,11 @@ def grant_all(*, accounts: Sequence[Account], amount: int, key: str, now: dateti
     return [grant(account=a, amount=amount, key=f"{key}:{a.pk}", now=now, memo=memo) for a in accounts]
 
 
+def accounts(ids: Iterable[int]) -> list[Account]:
+    """Return these accounts as they are, by id."""
+    return list(Account.objects.filter(pk__in=set(ids)).order_by("pk"))
+
+
 def locked(ids: Iterable[int]) -> list[Account]:
     """Return these accounts locked in the house's order: wallets by id, revenue, treasury, mint."""
     return list(_in_lock_order(ids))

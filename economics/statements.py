@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -112,7 +112,7 @@ def all_entries(of_whom: Statement) -> Iterator[Entry]:
 
 
 def _entries(of_whom: Statement, after: Place, balance: int, most: int) -> list[Entry]:
-    terms = {"wallet": of_whom.wallet, "at": after.at, "id": after.id, "until": of_whom.until}
+    terms: dict[str, Any] = {"wallet": of_whom.wallet, "at": after.at, "id": after.id, "until": of_whom.until}
     with connection.cursor() as cursor:
         cursor.execute(_ENTRIES, terms | {"balance": balance, "most": most})
         return [Entry(*row) for row in cursor.fetchall()]

@@ -1,52 +1,150 @@
-"""Slots and bids in the admin: to be read."""
+"""Slots and bids in the admin: read, released where they are stuck, offered again."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from auction.models import Bid, Slot
+from auction import holds, overview, reoffers
+from auction.admin import order_book_page, wallet_page
+from auction.admin.backlog import badge
+from auction.admin.running import Running
+from auction.models import Bid, Clear, Slot
 from config import list_filters
-from config.site import LargeTableAdmin, figure
+from config.site import LargeTableAdmin, figure, table
+
+_STATES: Final = ("open", "sold", "running", "finished", "lapsed", "forfeited", "blocked", "withdrawn")
+OFFER_AGAIN: Final = (
+    "Each is offered as a new slot that names the old one, on the old terms. Only a slot whose sale lapsed, was "
+    "forfeited or blocked is; a provider's while its offer stands, one of the house up to the pool's capacity."
+)
+
+
+def offered_anew(slot_id: str, now: datetime) -> str:
+    """Offer a slot again and say so."""
+    return f"Slot {slot_id} is offered again as {reoffers.offer_again(slot_id, now=now).pk}."
 
 
 @admin.register(Slot)
-class SlotAdmin(LargeTableAdmin[Slot]):
+class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
     """Offers of execution time."""
 
     list_display = (
-        "id",
-        "pool",
-        "state",
-        figure("reserve_tokens"),
-        "provider",
-        "available_at",
-        "offer_until",
-        "created_at",
+        *("id", "pool", "stands", figure("reserve_tokens"), "provider"),
+        *("available_at", "offer_until", "created_at"),
     )
-    list_filter = ("state", "pool", "available_at")
+    list_filter = (list_filters.choices("state"), "pool", list_filters.times("available_at"))
     list_select_related = ("pool", "provider")
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
     search_fields = ("id__exact",)
     search_help_text = "A slot's id, whole."
+    extra = ("sale", "again")
+    actions = ("offer_again",)
+    change_list_template = "admin/slots.html"
+
+    @admin.display(description="state", ordering="state")
+    def stands(self, slot: Slot) -> SafeString:
+        """Return where the offer is, as a badge."""
+        return badge(slot.state)
+
+    @admin.display(description="its sale")
+    def sale(self, slot: Slot) -> str | SafeString:
+        """Lead to what became of it."""
+        clear = Clear.objects.filter(slot=slot).first()
+        if clear is None:
+            return "It was not sold."
+        address = reverse("admin:auction_clear_change", args=[clear.pk])
+        return format_html('{} <a href="{}">{}</a>', badge(clear.state), address, clear.winning_task_id)
+
+    @admin.display(description="offered again as")
+    def again(self, slot: Slot) -> str | SafeString:
+        """Lead to the slot that took its place."""
+        other = Slot.objects.filter(offers_again=slot).first()
+        if other is None:
+            return "It was not offered again."
+        return format_html('<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[other.pk]), other.pk)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show above the list how many slots of each pool are in which state."""
+        found = overview.slots_by_state(now=timezone.now())
+        return super().changelist_view(request, {"standing": _standing(found), **(extra_context or {})})
+
+    @admin.action(description="Offer again…", permissions=["run"])
+    def offer_again(self, request: HttpRequest, queryset: QuerySet[Slot]) -> HttpResponse | None:
+        """Ask why, then offer the slots anew whose sales came to nothing."""
+        deed = {"deed": "offer_again", "title": "Offer slots again", "button": "Offer again", "warning": OFFER_AGAIN}
+        why = self.asked_why(request, queryset, **deed)
+        if not isinstance(why, str):
+            return why
+        self.each(request, queryset, why, lambda slot, now: offered_anew(slot.pk, now))
+        return None
+
+
+def _standing(found: Mapping[str, Mapping[str, int]]) -> SafeString | str:
+    heads = ("Pool", *(state.capitalize() for state in _STATES))
+    rows = [
+        (pool, *(f"{states[one]:,}" if one in states else "—" for one in _STATES)) for pool, states in found.items()
+    ]
+    return table(heads, rows) if rows else ""
 
 
 @admin.register(Bid)
-class BidAdmin(LargeTableAdmin[Bid]):
+class BidAdmin(Running[Bid], LargeTableAdmin[Bid]):
     """Offers to buy, whose terms never change."""
 
     list_display = (
         *("id", "pool", "bidder_id", "task_id", figure("max_price_tokens")),
-        *("status", "lives", "is_automatic", "placed_at", "ttl_at"),
+        *("stands", "lives", "is_automatic", "placed_at", "ttl_at"),
     )
     list_filter = (
         *(list_filters.choices("status"), list_filters.choices("time_in_force"), "is_automatic", "pool"),
-        *(list_filters.numbers("max_price_tokens"), "placed_at"),
+        *(list_filters.numbers("max_price_tokens"), list_filters.times("placed_at")),
     )
     list_select_related = ("pool",)
     search_fields = ("account__owner_id__exact",)
     search_help_text = "The agent or quest that bids, whole."
+    actions = ("release",)
+    change_list_template = "admin/bids.html"
+
+    @admin.display(description="status", ordering="status")
+    def stands(self, bid: Bid) -> SafeString:
+        """Return where the bid is, as a badge."""
+        return badge(bid.status)
 
     @admin.display(description="lives")
     def lives(self, bid: Bid) -> str:
         """Return the time in force in one word."""
         return str(bid.time_in_force)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the order book, and the statements of those who bid in it."""
+        return [*order_book_page.urls(self), *wallet_page.urls(self), *super().get_urls()]
+
+    @admin.action(description="Release a stuck hold…", permissions=["run"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
+        """Ask why, then close the bids that can never win any more and release what they hold."""
+        why = self.asked_why(
+            request,
+            queryset,
+            deed="release",
+            title="Release stuck holds",
+            button="Release",
+            warning="A bid that may still win is refused: its owner cancels it. One whose end has come expires now; "
+            "one whose task is no longer open is cancelled; its tokens are available again at once.",
+        )
+        if not isinstance(why, str):
+            return why
+        self.each(request, queryset, why, _released)
+        return None
+
+
+def _released(bid: Bid, now: datetime) -> str:
+    closed = holds.release_bid(bid.pk, now=now)
+    return f"Bid {bid.pk} is {closed.status}; released: {closed.max_price_tokens:,} wallet tokens."

@@ -78,7 +78,8 @@ class PoolDeeds(HouseAdmin[Pool]):
                 button="Give slots instead of selling them",
                 form=form,
                 warning="No round is tried any more. Slots are given by the day's split, the best task of each owner "
-                "first, and cost nothing; what was sold before stays sold. It lasts until somebody ends it here.",
+                "first, and cost nothing; what was sold before stays sold. It lasts until somebody ends it here. One "
+                "that began by itself is made one by hand, so that no round ends it.",
             )
         by_hand = Fallback.objects.filter(why=Fallback.Why.HAND, ended_at=None).values("pool")
         chosen = list(queryset.exclude(mode=Pool.Mode.STOPPED).exclude(pk__in=by_hand))

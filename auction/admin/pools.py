@@ -1,6 +1,6 @@
 """Pools in the admin: their settings, and how they stand."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from django import forms
@@ -9,19 +9,28 @@ from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from auction import pools
+from auction.admin import effects
 from auction.admin.backlog import badge
 from auction.admin.pool_deeds import PoolDeeds
 from auction.admin.reasons import ReasonForm
 from auction.models import Fallback, Pool
-from config.site import figure
+from config.site import figure, table
 from economics import revisions
 
 
 class PoolForm(ReasonForm, forms.ModelForm[Pool]):
-    """A pool's settings and why they change, with a word for what its laws would refuse."""
+    """A pool's settings, what each does, and why they change, with a word for what its laws would refuse."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Say beside each setting what it does, worked out for this pool."""
+        super().__init__(*args, **kwargs)
+        for name, effect in effects.of(self.instance).items():
+            if name in self.fields:
+                self.fields[name].help_text = effect
 
     def clean(self) -> dict[str, Any]:
         """Refuse bounds that cross and a token that is worth nothing."""
@@ -49,16 +58,28 @@ def in_fallback(standing: Fallback) -> str:
     )
 
 
-def _led(pool: Pool, links: Iterable[tuple[str, str, str]]) -> str:
+def _renamed(choice: tuple[str, str], standing: Fallback | None) -> tuple[str, str]:
+    """Return a deed under the name that fits a pool that is in fallback already."""
+    name, text = choice
+    return (name, "Keep in fallback by hand…") if name == "begin_fallback" and standing else (name, text)
+
+
+def _led(pool: Pool, links: Iterable[tuple[str, str, str]]) -> SafeString:
     rows = ((reverse(f"admin:auction_{model}_changelist"), pool.pk, more, text) for model, more, text in links)
     return format_html_join(" · ", '<a href="{}?pool__id__exact={}{}">{}</a>', rows)
 
 
-ALLOWED: Final = {
-    Pool.Mode.AUCTION: ("stop", "begin_fallback"),
-    Pool.Mode.FALLBACK: ("stop", "begin_fallback", "end_fallback"),
-    Pool.Mode.STOPPED: ("resume",),
-}
+def allowed(pool: Pool, standing: Fallback | None) -> Collection[str]:
+    """Return the deeds that a pool's mode allows; a fallback that began by itself may be made one by hand."""
+    match pool.mode:
+        case Pool.Mode.STOPPED:
+            return {"resume"}
+        case Pool.Mode.AUCTION:
+            return {"stop", "begin_fallback"}
+    by_hand = standing is not None and standing.why == Fallback.Why.HAND
+    return {"stop", "end_fallback"} if by_hand else {"stop", "begin_fallback", "end_fallback"}
+
+
 PAST: Final = ("revenue_account", "last_cycle_at", "last_round_at", "failures", "created_at", "market", "at_work")
 
 
@@ -91,6 +112,7 @@ class PoolAdmin(PoolDeeds):
         }),
         (None, {"fields": ("reason",)}),
         ("So far", {"fields": PAST}),
+        ("What these settings do", {"fields": ("meaning",), "classes": ("told",)}),
     )  # fmt: skip
 
     @admin.display(description="revenue", ordering="revenue_account__balance")
@@ -108,7 +130,8 @@ class PoolAdmin(PoolDeeds):
             ("clear", "", "sold and given slots"),
             ("payout", "", "payouts"),
         )
-        return _led(pool, links)
+        book = format_html('<a href="{}?pool={}">order book</a> · ', reverse("admin:auction_book"), pool.name)
+        return book + _led(pool, links)
 
     @admin.display(description="see also")
     def at_work(self, pool: Pool) -> str:
@@ -147,16 +170,28 @@ class PoolAdmin(PoolDeeds):
             standing = Fallback.objects.filter(pool=pool, ended_at=None).first()
             choices = self.get_action_choices(request, default_choices=[])
             context["banner"] = standing and in_fallback(standing)
-            context["deeds"] = [choice for choice in choices if choice[0] in ALLOWED[Pool.Mode(pool.mode)]]
+            deeds = [choice for choice in choices if choice[0] in allowed(pool, standing)]
+            context["deeds"] = [_renamed(choice, standing) for choice in deeds]
         return super().changeform_view(request, object_id, form_url, context)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:  # noqa: ARG002
-        """Show a new pool's settings only: it has no past."""
-        return self.fieldsets if obj else self.fieldsets[:-1]
+    @admin.display(description="meaning")
+    def meaning(self, pool: Pool) -> SafeString:
+        """Return what each setting does, for those who read them; who may change them reads it beside the fields."""
+        told = effects.of(pool)
+        rows = [(name.replace("_", " ").capitalize(), told[name]) for name in told]
+        return table(("Setting", "What it does here"), rows, frozenset({1}))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:
+        """Show a new pool's settings only: it has no past. Who only reads gives no reason, and reads what they do."""
+        if obj is None:
+            return self.fieldsets[:-2]
+        may_change = self.has_change_permission(request, obj)
+        left_out = ("meaning",) if may_change else ("reason",)
+        return [part for part in self.fieldsets if tuple(part[1]["fields"]) != left_out]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Pool | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Fix the name once given."""
-        return ("name", "mode", *PAST) if obj else ("mode",)
+        return ("name", "mode", *PAST, "meaning") if obj else ("mode",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Pool | None = None) -> bool:  # noqa: ARG002
         """Refuse: a pool is stopped, its books stay."""

@@ -1,37 +1,43 @@
 """Rounds, clears, payouts and audits in the admin, with the deeds that do a round or an audit again."""
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Func, IntegerField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from auction import audit, replay
+from auction import audit, reoffers, settlement
 from auction.admin.backlog import badge
+from auction.admin.book import OFFER_AGAIN, offered_anew
+from auction.admin.quests import percent
+from auction.admin.round_page import RoundPage
+from auction.admin.running import Running
 from auction.models import AuditRun, Clear, Payout, Round
+from config import list_filters
 from config.site import LargeTableAdmin, figure
-
-SHOWN_AWARDS = 200
 
 
 @admin.register(Round)
-class RoundAdmin(LargeTableAdmin[Round]):
+class RoundAdmin(RoundPage):
     """Clearings of a pool's book, each of which can be done again."""
 
     hidden = ("frontier",)
-    extra = ("sales",)
+    extra = ("sales", "again")
     list_display = (
-        *("id", "pool", "cleared_at", "pricing_rule", figure("market_price_tokens")),
-        *("sold", "bids_lost", figure("charged_tokens"), figure("premium_tokens")),
+        *("id", "pool", "cleared_at", "pricing_rule", figure("market_price_tokens", "price")),
+        *("sold", "fill_rate", "bids_lost", figure("charged_tokens"), figure("premium_tokens"), "again"),
     )
-    list_filter = ("pool", "cleared_at")
+    list_filter = ("pool", list_filters.times("cleared_at"), list_filters.numbers("market_price_tokens"))
     list_select_related = ("pool",)
     actions = ("replay",)
 
@@ -44,50 +50,131 @@ class RoundAdmin(LargeTableAdmin[Round]):
         """Return how many of the slots offered were sold."""
         return f"{cleared.slots_sold:,} of {cleared.slots_offered:,}"
 
+    @admin.display(description="fill rate")
+    def fill_rate(self, cleared: Round) -> str | None:
+        """Return slots sold per slot offered, in per cent."""
+        return percent(Decimal(cleared.slots_sold) / cleared.slots_offered) if cleared.slots_offered else None
+
     @admin.display(description="sold slots")
     def sales(self, cleared: Round) -> str:
         """Lead to the clears of the round."""
         address = reverse("admin:auction_clear_changelist")
         return format_html('<a href="{}?round__exact={}">{} sold</a>', address, cleared.pk, cleared.slots_sold)
 
+    @admin.display(description="replay")
+    def again(self, cleared: Round) -> str:
+        """Lead to the round done again."""
+        return format_html('<a href="{}">replay</a>', reverse("admin:auction_round_replay", args=[cleared.pk]))
+
     @admin.action(description="Replay", permissions=["view"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Round]) -> HttpResponse | None:
-        """Do the round again from what it stored, and show the result beside it."""
+        """Lead to the page on which the round is done again."""
         stored = self.only(request, queryset)
         if stored is None:
             return None
-        again = replay.replay_round(stored.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Replay of round {stored.pk}",
-            "opts": self.opts,
-            "round": stored,
-            "price": None if again.result.market_price is None else f"{again.result.market_price:,}",
-            "awards": [(award, f"{award.charge:,}") for award in again.result.awards[:SHOWN_AWARDS]],
-            "more": max(0, len(again.result.awards) - SHOWN_AWARDS),
-            "differences": again.differences,
-        }
-        return TemplateResponse(request, "admin/replayed.html", context)
+        return HttpResponseRedirect(reverse("admin:auction_round_replay", args=[stored.pk]))
 
 
 @admin.register(Clear)
-class ClearAdmin(LargeTableAdmin[Clear]):
-    """Slots sold or given, and what came of them."""
+class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
+    """Slots sold or given, and what came of them; taken back, ended and offered again by those who run the market."""
 
     list_display = (
         *("id", "cleared_at", "account", "winning_task_id", "stands"),
         *(figure("clearing_price_tokens", "price"), figure("charge_tokens"), figure("premium_tokens")),
         *(figure("actual_cost_tokens", "LLM tokens"), figure("actual_impact", "impact (USD)"), "runner_id", "pool"),
     )
-    list_filter = ("state", "is_given", "pool", "cleared_at")
+    list_filter = (
+        *(list_filters.choices("state"), "is_given", "pool", list_filters.times("cleared_at")),
+        list_filters.numbers("max_price_tokens"),
+    )
     list_select_related = ("pool", "account")
     search_fields = ("slot_id__exact", "winning_task_id__exact")
     search_help_text = "The id of a slot or a task, whole."
+    actions = ("take_back", "end_overdue", "offer_again")
 
     @admin.display(description="state", ordering="state")
     def stands(self, clear: Clear) -> SafeString:
         """Return what became of it, and whether it was given."""
         return format_html("{}{}", badge(clear.state), " given" if clear.is_given else "")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Offer the deeds that its state allows."""
+        context = dict(extra_context or {})
+        clear = self.get_object(request, unquote(object_id)) if object_id else None
+        if clear is not None:
+            choices = self.get_action_choices(request, default_choices=[])
+            context["deeds"] = [choice for choice in choices if choice[0] in ALLOWED.get(clear.state, ())]
+        return super().changeform_view(request, object_id, form_url, context)
+
+    @admin.action(description="Take back and offer again…", permissions=["run"])
+    def take_back(self, request: HttpRequest, queryset: QuerySet[Clear]) -> HttpResponse | None:
+        """Ask why, then take slots back from winners that have not started them."""
+        why = self.asked_why(
+            request,
+            queryset,
+            deed="take_back",
+            title="Take slots back",
+            button="Take back and offer again",
+            warning="The winner pays nothing: its whole hold is released, its task is open again, and the slot is "
+            "offered anew. A slot that runs, has ended, or is claimed for some more time is refused.",
+        )
+        if not isinstance(why, str):
+            return why
+        self.each(request, queryset, why, _taken_back)
+        return None
+
+    @admin.action(description="End what is overdue…", permissions=["run"])
+    def end_overdue(self, request: HttpRequest, queryset: QuerySet[Clear]) -> HttpResponse | None:
+        """Ask why, then end slots whose time is over and that no sweep has ended."""
+        why = self.asked_why(
+            request,
+            queryset,
+            deed="end_overdue",
+            title="End what is overdue",
+            button="End",
+            warning="What the sweep does each second is done to these alone. Not started in time: forfeited and "
+            "charged, or withdrawn for nothing where no runner came for a quest. Lease over: lapsed and charged.",
+        )
+        if not isinstance(why, str):
+            return why
+        self.each(request, queryset, why, _ended)
+        return None
+
+    @admin.action(description="Offer the slot again…", permissions=["run"])
+    def offer_again(self, request: HttpRequest, queryset: QuerySet[Clear]) -> HttpResponse | None:
+        """Ask why, then offer the slots anew whose sales came to nothing."""
+        deed = {"deed": "offer_again", "title": "Offer slots again", "button": "Offer again", "warning": OFFER_AGAIN}
+        why = self.asked_why(request, queryset, **deed)
+        if not isinstance(why, str):
+            return why
+        self.each(request, queryset, why, lambda clear, now: offered_anew(clear.slot_id, now))
+        return None
+
+
+ALLOWED: Final[Mapping[str, Collection[str]]] = {
+    Clear.State.SOLD: {"take_back", "end_overdue"},
+    Clear.State.RUNNING: {"end_overdue"},
+    Clear.State.LAPSED: {"offer_again"},
+    Clear.State.FORFEITED: {"offer_again"},
+    Clear.State.BLOCKED: {"offer_again"},
+}
+
+
+def _taken_back(clear: Clear, now: datetime) -> str:
+    taken = reoffers.take_back(clear.slot_id, now=now)
+    return f"Slot {taken.slot_id} is taken back; released: {taken.charge_tokens:,} wallet tokens."
+
+
+def _ended(clear: Clear, now: datetime) -> str:
+    ended = settlement.end_overdue(clear.slot_id, now=now)
+    return f"Slot {ended.slot_id} is {ended.state}."
 
 
 @admin.register(Payout)

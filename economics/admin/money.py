@@ -67,8 +67,8 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     """Wallets and house accounts; balances move by transfers only."""
 
     hidden = ("lock_rank",)
-    extra = ("transfers",)
-    list_display = ("owner", figure("balance"), figure("held"), figure("available"), "created_at")
+    extra = ("statement", "transfers")
+    list_display = ("owner", figure("balance"), figure("held"), figure("available"), "statement", "created_at")
     list_filter = ("owner_type",)
     search_fields = ("owner_id",)
     actions = ("grant",)
@@ -77,6 +77,11 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
     def owner(self, account: Account) -> str:
         """Return type and id of the owner."""
         return str(account)
+
+    @admin.display(description="statement")
+    def statement(self, account: Account) -> str:
+        """Lead to its statement, and to what it holds for bids and slots, which a higher app tells."""
+        return format_html('<a href="{}">statement</a>', reverse("admin:auction_wallet", args=[account.pk]))
 
     @admin.display(description="transfers")
     def transfers(self, account: Account) -> str:
