@@ -27,19 +27,25 @@ SELECT r.line_id, b.entity_type, b.entity_id, b.state, count(*) OVER (),
   FROM reached r JOIN economics_lines l ON l.id = r.line_id JOIN resource_budgets b ON b.id = l.envelope_id
  ORDER BY r.threshold DESC, r.raised_at DESC, r.line_id LIMIT %(most)s
 """
-_TODAY: Final = "SELECT (%(now)s::timestamptz AT TIME ZONE zone)::date FROM economics_policy"
-_BY_DAY: Final = """
-SELECT day, resource_type, tier, sum(cost) FROM economics_usage_days
- WHERE day > %(today)s::date - %(days)s::int AND day <= %(today)s AND cost <> 0 GROUP BY 1, 2, 3
-"""
-_BY_ENTITY: Final = """
+# Today is the policy's: a day begins in its zone.
+_TODAY: Final = "SELECT (%(now)s::timestamptz AT TIME ZONE zone)::date AS today FROM economics_policy"
+_BY_DAY: Final = f"""
+WITH calendar AS MATERIALIZED ({_TODAY})
+SELECT today, day, resource_type, tier, cost
+  FROM calendar LEFT JOIN (
+       SELECT day, resource_type, tier, sum(cost) AS cost FROM economics_usage_days
+        WHERE day > (SELECT today FROM calendar) - %(days)s::int AND day <= (SELECT today FROM calendar) AND cost <> 0
+        GROUP BY 1, 2, 3) AS d ON true
+"""  # noqa: S608 - a constant, as below
+_BY_ENTITY: Final = f"""
+WITH calendar AS MATERIALIZED ({_TODAY})
 SELECT entity_type, entity_id, d.cost, b.id
   FROM (SELECT entity_type, entity_id, sum(cost) AS cost FROM economics_usage_days
-         WHERE day > %(today)s::date - %(days)s::int AND day <= %(today)s AND cost <> 0
+         WHERE day > (SELECT today FROM calendar) - %(days)s::int AND day <= (SELECT today FROM calendar) AND cost <> 0
          GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT %(most)s) AS d
   LEFT JOIN resource_budgets b USING (entity_type, entity_id)
  ORDER BY d.cost DESC, 1, 2
-"""
+"""  # noqa: S608
 _UPKEEP: Final = """
 SELECT (SELECT count(*) FROM (SELECT FROM resource_usage WHERE cost IS NULL LIMIT %(most)s) AS u), last_safety_at
   FROM economics_policy
@@ -143,12 +149,6 @@ class Begun(NamedTuple):
     has_usage: bool
 
 
-def today(*, now: datetime) -> date:
-    """Return the day that it is in the policy's zone."""
-    day: date = _rows(_TODAY, now=now)[0][0]
-    return day
-
-
 def near_limits(*, now: datetime, most: int = 10) -> NearLimits:
     """Return the lines of envelopes that 80 % of their limit was settled on in the present window, the fullest first.
 
@@ -169,21 +169,22 @@ def spending(*, now: datetime, days: int = 30) -> Spending:
 
     Days are those of the time of use; what nobody has priced yet is not in it.
     """
-    last = today(now=now)
+    rows = _rows(_BY_DAY, now=now, days=days)
+    last: date = rows[0][0]
     shown = [last - timedelta(days=ago) for ago in reversed(range(days))]
     place = {day: index for index, day in enumerate(shown)}
     kinds: dict[tuple[str, str], list[Decimal]] = {}
-    for day, resource_type, tier, cost in _rows(_BY_DAY, today=last, days=days):
-        named = tier if resource_type == "llm_tokens" else ""
-        costs = kinds.setdefault((resource_type, named), [Decimal()] * days)
-        costs[place[day]] += cost
+    for _last, day, resource_type, tier, cost in rows:
+        if day is not None:
+            kind = (resource_type, tier if resource_type == "llm_tokens" else "")
+            kinds.setdefault(kind, [Decimal()] * days)[place[day]] += cost
     spent = [Spent(*kind, costs) for kind, costs in kinds.items()]
     return Spending(shown, sorted(spent, key=lambda kind: (-kind.total, kind.resource_type, kind.tier)))
 
 
 def spenders(*, now: datetime, days: int = 1, most: int = 10) -> list[Spender]:
     """Return the entities that cost most in the last days, today among them, the dearest first."""
-    return [Spender(*row) for row in _rows(_BY_ENTITY, today=today(now=now), days=days, most=most)]
+    return [Spender(*row) for row in _rows(_BY_ENTITY, now=now, days=days, most=most)]
 
 
 def latest_alerts(*, most: int = 10) -> list[Raised]:

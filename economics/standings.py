@@ -36,6 +36,9 @@ class Standing(NamedTuple):
 
 _COLUMNS = ", ".join(f'"{name}"' for name in Standing._fields)
 _STANDING = f"SELECT {_COLUMNS} FROM economics_standing(%s, %s)"  # noqa: S608 - names of columns
+_OF_FLEET = f"""
+SELECT {_COLUMNS} FROM economics_standing(ARRAY(SELECT id FROM economics_lines WHERE envelope_id IS NULL), %s)
+"""  # noqa: S608 - names of columns
 
 
 def of_lines(line_ids: Sequence[int], *, at: datetime) -> list[Standing]:
@@ -61,5 +64,7 @@ def of_envelopes(envelope_ids: Iterable[int], *, at: datetime) -> dict[int, list
 
 def of_fleet(*, at: datetime) -> Standing:
     """Return where the fleet stands today, in USD."""
-    (line,) = of_lines(list(Line.objects.filter(envelope=None).values_list("pk", flat=True)), at=at)
-    return line
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_FLEET, [at])
+        (row,) = cursor.fetchall()
+    return Standing(*row)

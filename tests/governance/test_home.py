@@ -330,5 +330,5 @@ def test_the_number_of_queries_is_the_same_for_few_rows_and_for_many() -> None:
         AuditRun.objects.create(started_at=_now(), finished_at=_now(), passed=True)
         counts.append(_queries(ada))
     assert counts[0] == counts[1]
-    assert counts[0][0] <= 27
-    assert counts[0][1] <= 17
+    assert counts[0][0] <= 24
+    assert counts[0][1] <= 16

@@ -3,13 +3,15 @@
 from typing import Final, NamedTuple
 
 from django.core.cache import cache
+from django.db.models import Count, Subquery, Value
 from django.http import HttpRequest
 from django.urls import reverse
 
 from auction import quests
 from config.models import AgentKey, User
 from economics import overview
-from governance import ballots, policy
+from governance import ballots
+from governance.models import SenatePolicy
 
 _BEGUN: Final = "house:begun"
 _REMEMBERED: Final = 3600
@@ -84,12 +86,19 @@ _STEPS: Final = (
 def _done() -> tuple[bool, ...]:
     """Return which of the steps are done, in their order."""
     books = overview.begun()
-    reviewers = User.objects.with_perm(ballots.RIGHT, include_superusers=False).filter(is_staff=True)
     return (
         books.has_prices,
         books.has_cap,
         books.has_envelopes,
-        reviewers.distinct().count() >= policy.get().quorum,
+        _are_quorate(),
         AgentKey.objects.filter(revoked_at=None).exists(),
         quests.are_open(),
     )
+
+
+def _are_quorate() -> bool:
+    """Tell whether there are as many reviewers as the quorum; in one query."""
+    reviewers = User.objects.with_perm(ballots.RIGHT, include_superusers=False).filter(is_staff=True)
+    counted = reviewers.order_by().values(all=Value(1)).annotate(number=Count("pk", distinct=True)).values("number")
+    policy = SenatePolicy.objects.annotate(reviewers=Subquery(counted)).latest("version")
+    return (policy.reviewers or 0) >= policy.quorum
