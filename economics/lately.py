@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from django.db import connection
 
-from economics import envelopes, errors, returns
+from economics import returns
 
 DAYS: Final = 30
 
@@ -14,7 +14,8 @@ _BY_DAY: Final = """
 WITH today AS (SELECT (%(at)s::timestamptz AT TIME ZONE zone)::date AS day FROM economics_policy WHERE id = 1)
 SELECT s.day::date, coalesce(sum(d.amount) FILTER (WHERE d.resource_type = %(resource_type)s), 0),
        coalesce(sum(d.cost), 0),
-       coalesce(sum(d.unpriced_amount) FILTER (WHERE d.resource_type = %(resource_type)s), 0)
+       coalesce(sum(d.unpriced_amount) FILTER (WHERE d.resource_type = %(resource_type)s), 0),
+       (SELECT roi_score FROM resource_budgets WHERE entity_type = %(entity_type)s AND entity_id = %(entity_id)s)
   FROM today, generate_series(today.day - (%(days)s - 1), today.day, interval '1 day') AS s(day)
   LEFT JOIN economics_usage_days d
     ON d.entity_type = %(entity_type)s AND d.entity_id = %(entity_id)s AND d.day = s.day::date
@@ -63,13 +64,10 @@ class Lately(NamedTuple):
 def of(
     entity_type: str, entity_id: str, *, at: datetime, resource_type: str = "llm_tokens", days: int = DAYS
 ) -> Lately:
-    """Return the last days of an entity, in three queries; of one that used nothing, days of zeros."""
+    """Return the last days of an entity, in two queries; of one that used nothing, days of zeros."""
     named = {"entity_type": entity_type, "entity_id": entity_id}
     with connection.cursor() as cursor:
         cursor.execute(_BY_DAY, {**named, "resource_type": resource_type, "at": at, "days": days})
-        used = [Day(*row) for row in cursor.fetchall()]
-    try:
-        roi = envelopes.get(entity_type, entity_id).roi_score
-    except errors.UnknownEnvelopeError:
-        roi = None
-    return Lately(used, returns.yielded(entity_type, entity_id, days=days, now=at), roi)
+        rows = cursor.fetchall()
+    yielded = returns.yielded(entity_type, entity_id, days=days, now=at)
+    return Lately([Day(*row[:-1]) for row in rows], yielded, rows[0][-1] if rows else None)

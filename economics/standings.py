@@ -36,8 +36,9 @@ class Standing(NamedTuple):
 
 _COLUMNS = ", ".join(f'"{name}"' for name in Standing._fields)
 _STANDING = f"SELECT {_COLUMNS} FROM economics_standing(%s, %s)"  # noqa: S608 - names of columns
-_OF_FLEET = f"""
-SELECT {_COLUMNS} FROM economics_standing(ARRAY(SELECT id FROM economics_lines WHERE envelope_id IS NULL), %s)
+_OF_ENVELOPES = f"""
+SELECT {_COLUMNS} FROM economics_standing(
+    ARRAY(SELECT id FROM economics_lines WHERE envelope_id = ANY(%s::bigint[]))::bigint[], %s)
 """  # noqa: S608 - names of columns
 
 
@@ -54,17 +55,16 @@ def of_lines(line_ids: Sequence[int], *, at: datetime) -> list[Standing]:
 def of_envelopes(envelope_ids: Iterable[int], *, at: datetime) -> dict[int, list[Standing]]:
     """Return where the lines of these envelopes stand, by envelope; lines without a ceiling are among them."""
     ids = list(envelope_ids)
-    lines = Line.objects.filter(envelope_id__in=ids).order_by("envelope_id", "pk").values_list("pk", flat=True)
     found: dict[int, list[Standing]] = {pk: [] for pk in ids}
-    for line in of_lines(list(lines), at=at):
-        if line.envelope_id is not None:
-            found[line.envelope_id].append(line)
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_ENVELOPES, [ids, at])
+        for line in (Standing(*row) for row in cursor.fetchall()):
+            if line.envelope_id is not None:
+                found[line.envelope_id].append(line)
     return found
 
 
 def of_fleet(*, at: datetime) -> Standing:
     """Return where the fleet stands today, in USD."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_FLEET, [at])
-        (row,) = cursor.fetchall()
-    return Standing(*row)
+    (line,) = of_lines(list(Line.objects.filter(envelope=None).values_list("pk", flat=True)), at=at)
+    return line

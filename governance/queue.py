@@ -80,13 +80,15 @@ def _is_affair(user: User) -> Exists:
     return Exists(proposals.affairs_of(user).filter(pk=OuterRef("proposal")))
 
 
+def counted(rows: QuerySet[Ballot]) -> QuerySet[Ballot]:
+    """Return ballots with the numbers of their electors (`electorate`) and of the votes that stand (`live`)."""
+    live, electors = Vote.objects.filter(superseded_at=None), Elector.objects.all()
+    return rows.annotate(live=_number(live), electorate=_number(electors))
+
+
 def _dressed(rows: QuerySet[Ballot]) -> QuerySet[Ballot]:
-    """Return ballots with their proposals and numbers of votes and electors, those that end first first."""
-    return (
-        rows.select_related("proposal", "policy")
-        .annotate(live=_number(Vote.objects.filter(superseded_at=None)), electorate=_number(Elector.objects.all()))
-        .order_by("closes_at", "pk")
-    )
+    """Return ballots with their proposals and numbers, those that end first first."""
+    return counted(rows.select_related("proposal", "policy")).order_by("closes_at", "pk")
 
 
 def _number(rows: QuerySet[Any]) -> Coalesce:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Count
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
@@ -14,11 +13,12 @@ from django.utils.safestring import SafeString, mark_safe
 from config import site
 from config.errors import RefusedError
 from config.site import table
-from governance import ballots, measures
+from governance import ballots, follow_up, measures, queue
 from governance.admin import words
 from governance.models import Ballot, Enactment, Proposal, Vote
 
 _NAMES: Final = {"base": "ceiling of the line", "granted": "granted on top"}
+_OTHERS: Final = 5
 COMING: Final = frozenset({"draft", "submitted", "deferred", "approved"})
 
 
@@ -31,9 +31,9 @@ class Card:
 
     @cached_property
     def all_ballots(self) -> list[Ballot]:
-        """All ballots, the last one first, each with its number of electors."""
+        """All ballots, the last one first, each with its numbers of electors and of votes that stand."""
         found = Ballot.objects.filter(proposal=self.proposal).select_related("policy").order_by("-number")
-        return list(found.annotate(electorate=Count("electors")))
+        return list(queue.counted(found))
 
     @cached_property
     def standing(self) -> ballots.Standing | None:
@@ -47,6 +47,23 @@ class Card:
         for vote in Vote.objects.filter(ballot__proposal=self.proposal).order_by("pk"):
             found.setdefault(vote.ballot_id, []).append(vote)
         return found
+
+    @cached_property
+    def enactment(self) -> Enactment | None:
+        """Find that it took effect; None while it did not."""
+        return Enactment.objects.filter(proposal=self.proposal).first()
+
+    @cached_property
+    def others(self) -> list[Proposal]:
+        """Read the last others on the same entity that were put to the vote."""
+        named = {"entity_type": self.proposal.entity_type, "entity_id": self.proposal.entity_id}
+        same = Proposal.objects.filter(**named, submitted_at__isnull=False).exclude(pk=self.proposal.pk)
+        return list(same.order_by("-pk")[:_OTHERS])
+
+    @cached_property
+    def followed(self) -> dict[int, follow_up.Followed]:
+        """Read what came of it and of the others, of those that took effect."""
+        return follow_up.of([one.pk for one in (self.proposal, *self.others)], self.at)
 
     @cached_property
     def base(self) -> dict[str, Any] | None:
@@ -171,7 +188,7 @@ def change(card: Card) -> SafeString:
     """Return what stands and what would stand, or what became of it; a warning first if the base has moved."""
     proposal = card.proposal
     if proposal.status == "enacted":
-        return enactment(proposal)
+        return enactment(card)
     if proposal.status not in COMING:
         return format_html("<p>Nothing changed: it was {}.</p>", proposal.get_status_display().lower())
     return format_html("{}{}", _stale(card) if card.is_stale else "", preview(card, card.granted))
@@ -222,9 +239,9 @@ def _stale(card: Card) -> SafeString:
     )
 
 
-def enactment(proposal: Proposal) -> SafeString:
+def enactment(card: Card) -> SafeString:
     """Return what took effect: by whom, when, and what it changed."""
-    done = Enactment.objects.filter(proposal=proposal).first()
+    proposal, done = card.proposal, card.enactment
     if done is None:
         return mark_safe("<p>It is not enacted.</p>")
     confirmed = (

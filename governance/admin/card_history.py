@@ -12,9 +12,8 @@ from config.site import table
 from economics import entities
 from governance import chain, follow_up
 from governance.admin import card, chain_steps, words
-from governance.models import Enactment, Proposal
+from governance.models import Proposal
 
-_OTHERS: Final = 5
 _CAUSE: Final = "proposal"
 
 
@@ -33,7 +32,7 @@ def _steps(shown: card.Card) -> Iterator[chain_steps.Step]:
     proposal = shown.proposal
     enactment, changes = None, []
     if proposal.status == Proposal.Status.ENACTED:
-        enactment = Enactment.objects.filter(proposal=proposal).first()
+        enactment = shown.enactment
         named = (proposal.entity_type, proposal.entity_id)
         changes = entities.caused(*named, kind=_CAUSE, ids=[str(proposal.pk)])
     told = chain.Told(proposal, shown.all_ballots[::-1], enactment, changes, None)
@@ -43,12 +42,8 @@ def _steps(shown: card.Card) -> Iterator[chain_steps.Step]:
 
 
 def _others(shown: card.Card) -> SafeString | str:
-    proposal = shown.proposal
-    same = Proposal.objects.filter(entity_type=proposal.entity_type, entity_id=proposal.entity_id)
-    others = list(same.exclude(pk=proposal.pk).exclude(status=Proposal.Status.DRAFT).order_by("-pk")[:_OTHERS])
-    if not others:
+    if not shown.others:
         return ""
-    brought = follow_up.of([one.pk for one in others if one.status == Proposal.Status.ENACTED], shown.at)
     rows = [
         (
             format_html(
@@ -56,9 +51,9 @@ def _others(shown: card.Card) -> SafeString | str:
             ),
             words.asked(one),
             card.status(one),
-            _brought(brought.get(one.pk)),
+            _brought(shown.followed.get(one.pk)),
         )
-        for one in others
+        for one in shown.others
     ]
     heads = ("Proposal", "Asked for", "Status", "Promised and realised")
     return format_html("<h3>Others on the same entity</h3>{}", table(heads, rows, frozenset({1, 2, 3})))

@@ -1,9 +1,9 @@
 """The grounds of a proposal on its card: why, the promised gain, the evidence and what the system found of it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -25,14 +25,14 @@ def prose(text: str) -> SafeString:
     return format_html('<div class="prose">{}</div>', text) if text.strip() else format_html("<p>{}</p>", "None given.")
 
 
-def gain(proposal: Proposal) -> str:
+def gain(proposal: Proposal, followed: Mapping[int, follow_up.Followed]) -> str:
     """Return what the proposer promises and, of what took effect, what the entity gained so far."""
     if proposal.gain_edges is None:
         return "nothing promised yet"
     promised = f"{words.number(proposal.gain_edges)} net edges by {words.moment(proposal.gain_by)}"
     if proposal.status != Proposal.Status.ENACTED:
         return promised
-    found = follow_up.of([proposal.pk], timezone.now()).get(proposal.pk)
+    found = followed.get(proposal.pk)
     if found is None:  # by a clock ahead of ours
         return promised
     if found.realised is None:

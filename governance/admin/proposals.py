@@ -193,9 +193,9 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         return grounds.prose(proposal.justification)
 
     @admin.display(description="promises")
-    def promised(self, proposal: Proposal) -> str:
-        """Return what is promised."""
-        return grounds.gain(proposal)
+    def promised(self, proposal: Any) -> str:
+        """Return what is promised, and what came of it."""
+        return grounds.gain(proposal, proposal.card.followed)
 
     @admin.display(description="evidence")
     def evidence_pieces(self, proposal: Proposal) -> SafeString:

@@ -30,14 +30,14 @@ def voting(shown: card.Card) -> SafeString:
 
 def _figures(shown: card.Card, ballot: Any) -> SafeString:
     """Return how far a ballot is from its quorum, and what it would come to if it ended now."""
-    live = sum(vote.superseded_at is None for vote in shown.votes.get(ballot.pk, []))
+    live = ballot.live
     meter = format_html(
         '<meter min="0" max="{0}" value="{1}" aria-label="{2} of {0} votes of the quorum"></meter>',
         max(ballot.quorum, live),
         live,
         live,
     )
-    parts = [
+    parts: list[tuple[str, object, str]] = [
         (
             "Votes",
             format_html("{} of {} {}", live, ballot.quorum, meter),
@@ -61,7 +61,7 @@ def summary(shown: card.Card) -> SafeString:
         words.asked(proposal),
         proposal.entity_type,
         proposal.entity_id,
-        grounds.gain(proposal),
+        grounds.gain(proposal, shown.followed),
         card.change(shown),
         _ballot(shown, shown.all_ballots[0]) if shown.all_ballots else "",
         grounds.prose(proposal.justification),
@@ -83,7 +83,7 @@ def _ballot(shown: card.Card, ballot: Any) -> SafeString:
 
 def _head(shown: card.Card, ballot: Any) -> SafeString:
     """Return in sentences how a ballot stands or ended, and who has not voted."""
-    live = sum(vote.superseded_at is None for vote in shown.votes.get(ballot.pk, []))
+    live = ballot.live
     told = f"{live} of {ballot.electorate} voted, quorum {ballot.quorum}"
     return format_html(
         "<p><strong>Ballot {}</strong>, opened {} under {} of the policy. {} {}</p>{}",

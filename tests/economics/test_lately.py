@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db
 def test_of_an_entity_that_used_nothing_days_of_zeros_are_told() -> None:
     with CaptureQueriesContext(connection) as captured:
         told = lately.of("hypothesis", "nobody", at=NOON)
-    assert len(captured) == 3
+    assert len(captured) == 2
     assert len(told.days) == lately.DAYS
-    assert told.days[-1] == (NOON.date(), 0, 0, 0)
-    assert (told.used, told.cost, told.roi, told.yielded.edges) == (0, 0, None, None)
+    assert told.days[-1] == lately.Day(NOON.date(), Decimal(), Decimal(), Decimal())
+    assert (told.used, told.cost, told.roi, told.yielded.edges) == (Decimal(), Decimal(), None, None)
 
 
 def test_days_tell_one_class_and_the_cost_of_all() -> None:
@@ -33,7 +33,8 @@ def test_days_tell_one_class_and_the_cost_of_all() -> None:
         factories.record(own, tokens, at=NOON - timedelta(days=ago))
     factories.record(other, 5_000)
     told = lately.of("hypothesis", "h1", at=NOON)
-    assert (told.used, told.days[-1].used, told.days[-4].used, told.days[0].used) == (177, 120, 50, 7)
+    assert told.used == 177
+    assert [int(day.used) for day in told.days if day.used] == [7, 50, 120]
     assert told.cost == sum(day.cost for day in told.days) > 0
     assert lately.of("hypothesis", "h1", at=NOON, resource_type="cpu_seconds").used == 0
     assert lately.of("hypothesis", "h1", at=NOON, resource_type="cpu_seconds").cost == told.cost
@@ -48,4 +49,4 @@ def test_returns_are_those_of_the_whole_days_before_today() -> None:
     factories.record(own, 200, at=NOON - timedelta(days=2))
     factories.record(own, 300)
     told = lately.of("hypothesis", "h1", at=NOON)
-    assert (told.yielded.edges, told.yielded.tokens, told.roi) == (4, 200, Decimal("0.02"))
+    assert (told.yielded.edges, told.yielded.tokens, told.roi) == (Decimal(4), Decimal(200), Decimal("0.02"))

@@ -237,7 +237,7 @@ def test_a_card_costs_the_same_for_many_votes_ballots_and_evidence() -> None:
     for voter in people[:4]:
         _vote(proposal, voter, "reject", reason="no")
         _vote(proposal, voter, reason="yes, after all")
-    assert (before <= 20, cost()) == (True, before)
+    assert (before <= 17, cost()) == (True, before)
 
 
 @pytest.mark.parametrize(
