@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from economics.models import Line
-
 
 class Standing(NamedTuple):
     """Where a line stands in the window of a moment. `limit` and `remaining` None: no ceiling. USD on the fleet's."""
@@ -38,7 +36,10 @@ _COLUMNS = ", ".join(f'"{name}"' for name in Standing._fields)
 _STANDING = f"SELECT {_COLUMNS} FROM economics_standing(%s, %s)"  # noqa: S608 - names of columns
 _OF_ENVELOPES = f"""
 SELECT {_COLUMNS} FROM economics_standing(
-    ARRAY(SELECT id FROM economics_lines WHERE envelope_id = ANY(%s::bigint[]))::bigint[], %s)
+    ARRAY(SELECT id FROM economics_lines WHERE envelope_id = ANY(%s::bigint[])), %s)
+"""  # noqa: S608 - names of columns
+_OF_FLEET = f"""
+SELECT {_COLUMNS} FROM economics_standing(ARRAY(SELECT id FROM economics_lines WHERE envelope_id IS NULL), %s)
 """  # noqa: S608 - names of columns
 
 
@@ -66,5 +67,7 @@ def of_envelopes(envelope_ids: Iterable[int], *, at: datetime) -> dict[int, list
 
 def of_fleet(*, at: datetime) -> Standing:
     """Return where the fleet stands today, in USD."""
-    (line,) = of_lines(list(Line.objects.filter(envelope=None).values_list("pk", flat=True)), at=at)
-    return line
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_FLEET, [at])
+        (row,) = cursor.fetchall()
+    return Standing(*row)

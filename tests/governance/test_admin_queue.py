@@ -173,8 +173,6 @@ def test_what_is_more_than_low_risk_is_left_out_and_said() -> None:
     assert "1 of those you chose is more than low risk and left out" in asked.content.decode()
     stands = '{"base": "1000", "envelope": "open", "window": "day"}'
     forged = {"seen": f'{{"{large.pk}": [{senate.ballot_of(large).pk}, {stands}]}}'}
-        "seen": f'{{"{large.pk}": [{senate.ballot_of(large).pk}, {{"base": "1000", "envelope": "open", "window": "day"}}]}}'
-    }
     told = client.get(_cast(client, asked, **forged)["Location"]).content.decode()
     assert "It asks for 50% of what stands" in told
     assert not Vote.objects.exists()
