@@ -187,6 +187,12 @@ class KeyStateFilter(admin.SimpleListFilter):
         return queryset
 
 
+class RevokeKeysForm(forms.Form):
+    """Why keys are revoked."""
+
+    reason = forms.CharField(max_length=500, help_text="Goes on record, in the history of each key.")
+
+
 @admin.register(AgentKey)
 class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
     """Keys by their public prefix; the digest is nobody's business."""
@@ -209,20 +215,21 @@ class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
 
     @admin.action(description="Revoke…", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AgentKey]) -> HttpResponse | None:
-        """Ask, then revoke the keys for good."""
-        if CONFIRMED not in request.POST:
+        """Ask why, then revoke the keys for good."""
+        form = self.asked(request, RevokeKeysForm)
+        if not form.is_valid():
             return self.ask(
                 request,
                 queryset,
                 deed="revoke",
                 title="Revoke keys",
                 button="Revoke for good",
-                form=forms.Form(),
+                form=form,
                 warning="Whoever uses these keys is refused from now on. This cannot be undone.",
             )
         revoked = [key for key in queryset if key.revoked_at is None]
         count = keys.revoke([key.pk for key in revoked], now=timezone.now())
         for key in revoked:
-            self.log_change(request, key, "Revoked.")
+            self.log_change(request, key, f"Revoked: {form.cleaned_data['reason']}")
         self.message_user(request, f"Keys revoked: {count}; revoked before: {len(queryset) - len(revoked)}.")
         return None

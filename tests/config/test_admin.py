@@ -278,9 +278,11 @@ def test_revoke_asks_first_and_then_revokes_for_good(root: Client) -> None:
     issued = [keys.issue(agent=owner, now=timezone.now())[0] for _ in range(3)]
     assert press(root, "revoke", *issued[:2]).status_code == 200
     assert AgentKey.objects.filter(revoked_at=None).count() == 3
-    press(root, "revoke", *issued[:2], confirmed="yes")
+    press(root, "revoke", *issued[:2], confirmed="yes", reason="Lost.")
     assert list(AgentKey.objects.filter(revoked_at=None)) == [issued[2]]
-    assert said(press(root, "revoke", *issued, confirmed="yes"))[-1] == "Keys revoked: 1; revoked before: 2."
+    assert LogEntry.objects.latest("pk").change_message == "Revoked: Lost."
+    again = press(root, "revoke", *issued, confirmed="yes", reason="Lost.")
+    assert said(again)[-1] == "Keys revoked: 1; revoked before: 2."
     assert LogEntry.objects.count() == 3
 
 
@@ -311,7 +313,7 @@ def test_deeds_are_offered_only_to_those_who_may(client: Client) -> None:
     for model in (Agent, AgentKey):
         assert offered(reader, model) == []
     _issue(reader, owner)
-    press(reader, "revoke", key, confirmed="yes")
+    press(reader, "revoke", key, confirmed="yes", reason="Lost.")
     assert list(AgentKey.objects.values_list("pk", "revoked_at")) == [(key.pk, None)]
 
 

@@ -48,6 +48,9 @@ window.addEventListener("pageshow", () => {
 
 /* The menu shows the line of this page, and keeps it in sight. */
 document.addEventListener("DOMContentLoaded", () => {
+  if (matchMedia("(max-width: 767px)").matches) { /* a telephone has room for the list or for its filters */
+    document.querySelectorAll("details.filters[open]").forEach((box) => { box.open = false; });
+  }
   const here = document.querySelector(".menu [aria-current=page]");
   if (here) here.scrollIntoView({ block: "nearest" });
   document.querySelectorAll(".results, .readonly, .prose, .summary, .value div[id^=id_]").forEach((box) => {
