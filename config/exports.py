@@ -20,10 +20,12 @@ ModelT = TypeVar("ModelT", bound=Model)
 class Exported(admin.ModelAdmin[ModelT]):
     """A list that whoever may read it may take along. The rows come by falling id, whatever order is shown.
 
-    `exported` names the columns; `most_exported` is how many rows one file takes at most, None for any number.
+    `exported` names the columns, `exported_with` what is read along with each row; `most_exported` is how many rows
+    one file takes at most, None for any number.
     """
 
     exported: ClassVar[Sequence[str]] = ()
+    exported_with: ClassVar[Sequence[str]] = ()
     most_exported: ClassVar[int | None] = None
 
     @property
@@ -45,7 +47,7 @@ class Exported(admin.ModelAdmin[ModelT]):
             chosen: QuerySet[ModelT] = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(back)
-        chosen = chosen.select_related(None)
+        chosen = chosen.select_related(*(self.exported_with or (None,)))
         if self.most_exported is not None and chosen.order_by("-pk")[self.most_exported :].exists():
             word = f"One file takes at most {self.most_exported:,} rows: narrow the list first, to fewer days perhaps."
             self.message_user(request, word, messages.ERROR)

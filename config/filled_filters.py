@@ -1,13 +1,14 @@
 """Filters of lists that are filled in: a text found whole, or from one value to another; what is none is refused."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from config import lists
 
@@ -96,11 +97,24 @@ class Dates(RangeDateFilter):
 
 
 class Times(RangeDateTimeFilter):
-    """From one moment to another, in UTC. A day alone is meant from its beginning, and to its end."""
+    """From one moment to another, in UTC. A day alone is meant from its beginning, and to its end.
+
+    `most_days` bounds how far apart they may lie, for a table that is read from one end to the other.
+    """
+
+    most_days: int | None = None
+    instead = ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
-        """Keep what lies between, and refuse what is no moment."""
-        return queryset.filter(**_bounds(self, self._moment))
+        """Keep what lies between, and refuse what is no moment, and too long a time."""
+        bounds = _bounds(self, self._moment)
+        if bounds and self.most_days is not None:
+            first = bounds.get(f"{self.parameter_name}__gte")
+            last = bounds.get(f"{self.parameter_name}__lte", timezone.now())
+            if first is None or last - first > timedelta(days=self.most_days):
+                msg = f"Choose a beginning, and an end at most {self.most_days} days later.{self.instead}"
+                raise lists.NonsenseError(msg)
+        return queryset.filter(**bounds)
 
     def _moment(self, end: str) -> datetime | None:
         day = _day(_given(self, f"{end}_0"))
@@ -122,7 +136,7 @@ def _day(text: str) -> date | None:
     return found
 
 
-def _bounds(of: Any, read: Callable[[str], object]) -> dict[str, object]:
+def _bounds(of: Any, read: Callable[[str], Any]) -> dict[str, Any]:
     """Return what to filter by, each end read from what the person gave."""
     found = {}
     for end, lookup in _ENDS:

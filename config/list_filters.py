@@ -4,8 +4,12 @@ Each asks the table nothing to draw itself. Filters over the distinct values of 
 on a table of millions they read all of it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.contrib.filters import admin as kinds
 
 from config import filled_filters
@@ -14,6 +18,26 @@ from config import filled_filters
 def choices(field: str) -> tuple[str, Any]:
     """Return a filter that takes several of a field's choices at once."""
     return field, kinds.ChoicesCheckboxFilter
+
+
+def among(field: str, known: Sequence[tuple[str, str]], title: str) -> type[admin.SimpleListFilter]:
+    """Return a filter that takes one of the known values of a column of text, so that no table is looked through."""
+
+    class Among(admin.SimpleListFilter):
+        """One of them."""
+
+        parameter_name = f"{field}__exact"
+
+        def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
+            """Return them, each with its words."""
+            return list(known)
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+            """Keep one of them."""
+            return queryset if self.value() is None else queryset.filter(**{field: self.value()})
+
+    Among.title = title
+    return Among
 
 
 def whole(field: str) -> tuple[str, Any]:

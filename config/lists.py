@@ -126,15 +126,13 @@ class KeyedList(ChangeList):
     def _place(self, key: str, order: list[str]) -> tuple[Any, ...]:
         """Return where the row of this key stands in the order."""
         try:
-            place: tuple[Any, ...] | None = (
-                self.model._default_manager.filter(pk=key).values_list(*order_names(order)).first()
-            )
+            found: Any = self.root_queryset.filter(pk=key).values_list(*order_names(order)).first()
         except (ValueError, ValidationError):
-            place = None
-        if place is None or not order:
+            found = None
+        if found is None or not order:
             msg = "There is no row to step on from."
             raise NonsenseError(msg)
-        return place
+        return tuple(found)
 
     def _address(self, way: str, rows: list[Any], ordering: list[str]) -> str:
         if not rows or not ordering:

@@ -19,7 +19,7 @@ _STEP = Decimal("0.000001")
 MOST_SECONDS: Final = 31_536_000
 WHOLE: Final = frozenset({"llm_tokens", "api_calls"})
 
-_REFUSALS: Final[dict[str, type[errors.AdmissionRefusedError]]] = {
+REFUSALS: Final[dict[str, type[errors.AdmissionRefusedError]]] = {
     error.code: error for error in errors.AdmissionRefusedError.__subclasses__()
 }
 
@@ -179,7 +179,7 @@ def _reservation(terms: Mapping[str, Any], answer: Mapping[str, Any]) -> Reserva
 
 def _refusal(answer: Mapping[str, Any]) -> errors.AdmissionRefusedError:
     """Return the refusal with its figures: line, limit, settled, held, asked, when it resets, what would pass."""
-    kind = _REFUSALS[answer["refusal"]]
+    kind = REFUSALS[answer["refusal"]]
     sentence = (kind.__doc__ or "").split("\n", maxsplit=1)[0]
     if answer["note"] and answer["refusal"] != "request_too_large":
         sentence = f"{sentence} ({answer['note']})"

@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from config import site
+from config import list_filters
 from config.site import LargeTableAdmin, figure
 from economics import admission
-from economics.admin import figures
+from economics.admin import figures, of_entity
 from economics.models import Refusal, Reservation
 
 
@@ -18,14 +18,30 @@ class ReservationAdmin(LargeTableAdmin[Reservation]):
     """Holds on envelopes. A stuck one is released by a deed; it expires by itself as well."""
 
     list_display = (
-        *("id", "reserved_at", "envelope", "agent", "resource_type", "model", figure("amount")),
+        *("id", "reserved_at", "entity", "agent", "resource", "model", figure("amount")),
         *(figure("usd", "USD"), "state", "expires_at"),
     )
-    list_filter = ("state", "resource_type", "settled_late", "reserved_at")
+    list_filter = (
+        list_filters.choices("state"),
+        list_filters.among("resource_type", figures.CLASSES, "class"),
+        list_filters.related("agent"),
+        "settled_late",
+        list_filters.times("reserved_at"),
+    )
     list_select_related = ("envelope", "agent")
     search_fields = ("envelope__entity_id__exact", "agent__id__exact")
     search_help_text = "An entity's or an agent's id, whole."
     actions = ("release",)
+
+    @admin.display(description="entity")
+    def entity(self, reservation: Reservation) -> str | SafeString:
+        """Return whose envelope is held on."""
+        return of_entity.led(reservation.envelope)
+
+    @admin.display(description="class")
+    def resource(self, reservation: Reservation) -> str:
+        """Return the class of what is held."""
+        return figures.RESOURCES[reservation.resource_type]
 
     def has_release_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may release holds."""
@@ -53,19 +69,19 @@ class ReservationAdmin(LargeTableAdmin[Reservation]):
 
 
 @admin.register(Refusal)
-class RefusalAdmin(LargeTableAdmin[Refusal]):
+class RefusalAdmin(of_entity.OfEntity[Refusal]):
     """What was refused, and by which line. Equal refusals of a minute share a row."""
 
     list_display = (*("last_at", "entity", "agent", "code", "line", figure("asked"), "stood", "times"),)
-    list_filter = ("code", "resource_type", "last_at")
+    list_filter = (
+        list_filters.among("code", [(code, code.replace("_", " ")) for code in sorted(admission.REFUSALS)], "reason"),
+        list_filters.among("resource_type", figures.CLASSES, "class"),
+        list_filters.related("agent"),
+        list_filters.times("last_at"),
+    )
     list_select_related = ("line", "agent")
-    search_fields = ("entity_id__exact", "agent__id__exact")
-    search_help_text = "An entity's or an agent's id, whole."
-
-    @admin.display(description="entity")
-    def entity(self, refusal: Refusal) -> str | SafeString:
-        """Return type and id of the entity, leading to its chain: what was asked after the refusal, and decided."""
-        return site.led_to_chain(refusal.entity_type, refusal.entity_id)
+    found_by = ("agent",)
+    search_help_text = "An entity as type:id, or the id of an entity or an agent, whole."
 
     @admin.display(description="settled + held of limit")
     def stood(self, refusal: Refusal) -> str | None:

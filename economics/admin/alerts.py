@@ -8,9 +8,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from config import list_filters
 from config.site import LargeTableAdmin, figure
 from economics import safety
-from economics.models import Alert, Usage
+from economics.admin import figures
+from economics.models import Alert
 
 
 class ClassFilter(admin.SimpleListFilter):
@@ -21,7 +23,7 @@ class ClassFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:  # noqa: ARG002
         """Return the classes of the framework and the fleet's USD."""
-        return [*Usage.Resource.choices, ("usd", "USD of the fleet")]
+        return [*figures.CLASSES, ("usd", "USD of the fleet")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Alert]) -> QuerySet[Alert]:  # noqa: ARG002
         """Keep one class."""
@@ -53,7 +55,15 @@ class AlertAdmin(LargeTableAdmin[Alert]):
         *("raised_at", "entity", "line", "threshold", figure("settled"), figure("limit")),
         *("froze", "rearmed_at", "seen"),
     )
-    list_filter = ("threshold", SeenFilter, "froze", ClassFilter, "line__window_kind", "raised_at")
+    list_filter = (
+        list_filters.choices("threshold"),
+        SeenFilter,
+        "froze",
+        ClassFilter,
+        "line__window_kind",
+        list_filters.related("line__envelope"),
+        list_filters.times("raised_at"),
+    )
     list_select_related = ("line__envelope",)
     search_fields = ("line__envelope__entity_id__exact",)
     search_help_text = "The id of an entity, whole."

@@ -30,8 +30,8 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
 
     form = forms.EnvelopeForm
     list_display = (
-        *("entity", "state", "window_kind", "tokens_used", "tokens_limit", "room"),
-        *(figure("priority_score", "priority"), figure("market_weight", "market"), "figure_roi_score"),
+        *("entity", "stands", "window_kind", "tokens_used", "tokens_limit", "room"),
+        *(figure("priority_score", "priority"), figure("market_weight", "market"), "figure_roi_score", "story"),
     )
     list_filter = (
         list_filters.choices("state"),
@@ -63,6 +63,17 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
         """Return the envelopes with where their LLM tokens stand, asked for all at once."""
         return envelope_list.exported(rows, now=timezone.now())
 
+    @admin.display(description="state", ordering="state")
+    def stands(self, envelope: Any) -> SafeString:
+        """Return the state; what is used up says so, for nothing can be spent on it either."""
+        is_exhausted = envelope.state != Envelope.State.FROZEN and envelope_list.is_exhausted(envelope.standing)
+        return figures.badge("exhausted" if is_exhausted else envelope.state)
+
+    @admin.display(description="story")
+    def story(self, envelope: Envelope) -> str | SafeString:
+        """Lead to all that is known of the entity."""
+        return site.led_to_chain(envelope.entity_type, envelope.entity_id, "its story")
+
     @admin.display(description="tokens used")
     def tokens_used(self, envelope: Any) -> str:
         """Return what stands against the window's LLM tokens, settled and held."""
@@ -82,6 +93,18 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
         return figures.share_bar(fullest.settled, fullest.held, fullest.limit) if fullest else figures.NONE
 
     # One envelope
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Say above everything else when nothing can be spent on it, and why."""
+        envelope = self.get_object(request, object_id) if object_id is not None else None
+        said = {"banner": envelope_list.closed(envelope, now=timezone.now())} if envelope is not None else {}
+        return super().changeform_view(request, object_id, form_url, {**said, **(extra_context or {})})
 
     def get_fieldsets(self, request: HttpRequest, obj: Envelope | None = None) -> Any:  # noqa: ARG002
         """Show a new envelope's form, or where an existing one stands and what has become of it."""
@@ -110,16 +133,16 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
         return (*shown, "priority_score", "market_weight", "market_now", "gate", "roi_in_words")
 
     @admin.display(description="state")
-    def state_in_words(self, envelope: Envelope) -> str:
+    def state_in_words(self, envelope: Envelope) -> SafeString:
         """Return the state, who set it and why."""
         if envelope.state != Envelope.State.FROZEN:
-            return envelope.state
+            return figures.badge(envelope.state)
         by = (
             f"by the daily check until {envelope.frozen_until:%Y-%m-%d %H:%M} UTC"
             if envelope.frozen_until
             else "by a person"
         )
-        return f"frozen {by}: {envelope.state_reason}"
+        return format_html("{} {}: {}", figures.badge(envelope.state), by, envelope.state_reason)
 
     @admin.display(description="granted")
     def granted_in_words(self, envelope: Envelope) -> str:
@@ -146,7 +169,7 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
             ("reviewline", f"?envelope__id__exact={envelope.pk}", "reviews"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
-        chain = site.led_to_chain(envelope.entity_type, envelope.entity_id, "the chain")
+        chain = site.led_to_chain(envelope.entity_type, envelope.entity_id, "its whole story")
         return format_html("{} · {}", chain, format_html_join(" · ", '<a href="{}{}">{}</a>', rows))
 
     @admin.display(description="lines")

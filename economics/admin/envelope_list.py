@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config import lists
-from economics import standings
+from economics import gate, standings
 from economics.models import DefaultEnvelope, Envelope
 
 # Alerts say which lines reached a limit in their present window, so that nobody looks through all counters here.
@@ -49,6 +49,25 @@ def fullest_of(lines: list[standings.Standing]) -> standings.Standing | None:
     """Return the line with the least room, if any has a ceiling and something was allowed or used on it."""
     capped = [line for line in lines if line.limit is not None and (line.limit or line.settled)]
     return max(capped, key=_share, default=None)
+
+
+def is_exhausted(lines: list[standings.Standing]) -> bool:
+    """Return whether a line of all LLM tokens has none left: then the entity may not compete for compute either."""
+    return any(
+        line.remaining == 0 and line.limit
+        for line in lines
+        if line.resource_type == "llm_tokens" and not line.qualifier
+    )
+
+
+def closed(envelope: Envelope, *, now: datetime) -> str:
+    """Return why nothing can be spent on an envelope now and until when; empty when something can."""
+    found = gate.reason(envelope.entity_type, envelope.entity_id, at=now)
+    if found is None:
+        return ""
+    until = f" It resets {found.until:%Y-%m-%d %H:%M} UTC." if found.until else ""
+    what = "Frozen" if found.code == "envelope_frozen" else "Exhausted"
+    return f"{what}: {found.why.rstrip('.')}.{until} Nothing can be reserved on it, and its tasks cannot bid."
 
 
 def _share(line: standings.Standing) -> Decimal:

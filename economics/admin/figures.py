@@ -1,6 +1,7 @@
 """How the books are shown to people: numbers, how full a line is, what changed; and who presses a deed."""
 
 from decimal import Decimal
+from typing import Final
 
 from django import forms
 from django.http import HttpRequest
@@ -13,6 +14,14 @@ from economics import revisions, standings
 from economics.models import Revision
 
 NONE = HouseAdminSite.empty_value_display
+RESOURCES: Final = {
+    "llm_tokens": "LLM tokens",
+    "cpu_seconds": "CPU seconds",
+    "storage_gb_hours": "GB hours",
+    "api_calls": "API calls",
+    "usd": "USD",
+}
+CLASSES: Final = [pair for pair in RESOURCES.items() if pair[0] != "usd"]
 
 
 def number(value: Decimal | int | None, none: str = NONE) -> str:
@@ -29,6 +38,18 @@ class ReasonForm(forms.Form):
     """Why it is done."""
 
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+_TONES: Final = {
+    **dict.fromkeys(("active", "applied"), "good"),
+    **dict.fromkeys(("capped", "draft"), "wait"),
+    **dict.fromkeys(("frozen", "exhausted"), "bad"),
+}
+
+
+def badge(state: str) -> SafeString:
+    """Return a state as a badge in the colour of what it means."""
+    return format_html('<span class="badge is-{}">{}</span>', _TONES.get(state, "news"), state)
 
 
 def share_bar(settled: Decimal, held: Decimal, limit: Decimal | None) -> str | SafeString:
@@ -49,7 +70,7 @@ def line_cells(line: standings.Standing) -> tuple[object, ...]:
     """Return the cells of a line in a table of where lines stand."""
     resets = f"{line.window_end:%Y-%m-%d %H:%M}" if line.window_end else "never"
     return (
-        line.title,
+        line.title.replace(line.resource_type, RESOURCES[line.resource_type], 1),
         number(line.base, "no ceiling"),
         number(line.granted),
         number(line.limit, "no ceiling"),
@@ -63,7 +84,7 @@ def line_cells(line: standings.Standing) -> tuple[object, ...]:
 
 def sentence(revision: Revision) -> str:
     """Return a revision in one sentence."""
-    changes = changed(revision)
+    changes = changed(revision).rstrip(".")
     cause = f" [{revision.cause_kind} {revision.cause_id}]".replace(" ]", "]") if revision.cause_kind else ""
     return f"{revision.at:%Y-%m-%d %H:%M} UTC, {revision.who}: {changes}. {revision.why}{cause}"
 

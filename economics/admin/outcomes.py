@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from config.site import LargeTableAdmin, figure
+from config import list_filters
+from config.site import figure
 from economics import outcomes
-from economics.admin import figures
+from economics.admin import figures, of_entity
 from economics.models import Outcome
 
 
@@ -30,19 +31,14 @@ class CorrectionForm(figures.ReasonForm):
 
 
 @admin.register(Outcome)
-class OutcomeAdmin(LargeTableAdmin[Outcome]):
+class OutcomeAdmin(of_entity.OfEntity[Outcome]):
     """What came of work, one row per outcome; a negative one takes back a part of that which it corrects."""
 
     list_display = ("id", "at", "entity", "what", figure("amount"), "correction", "source")
-    list_filter = ("kind", "at")
-    search_fields = ("entity_id__exact", "artifact_id__exact", "event_id__exact")
-    search_help_text = "The id of an entity, an artifact or an event, whole."
+    list_filter = (list_filters.choices("kind"), list_filters.times("at"))
+    found_by = ("artifact_id", "event_id")
+    search_help_text = "An entity as type:id, or the id of an entity, an artifact or an event, whole."
     actions = ("correct",)
-
-    @admin.display(description="entity")
-    def entity(self, outcome: Outcome) -> str:
-        """Return type and id of the entity."""
-        return f"{outcome.entity_type}:{outcome.entity_id}"
 
     @admin.display(description="kind")
     def what(self, outcome: Outcome) -> str:
@@ -74,7 +70,8 @@ class OutcomeAdmin(LargeTableAdmin[Outcome]):
                 button="Take back",
                 form=form,
                 warning=f"{figures.number(outcome.amount)} {outcome.get_kind_display().lower()} were recorded for "
-                f"{self.entity(outcome)}. What is taken back is a row of its own, at the same time; ROI follows at the "
+                f"{outcome.entity_type}:{outcome.entity_id}. "
+                "What is taken back is a row of its own, at the same time; ROI follows at the "
                 "next midnight.",
             )
         chosen = form.cleaned_data

@@ -1,17 +1,30 @@
 """Lines and pools of reviews, and the reserves between them, to be read."""
 
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from config import exports, list_filters
 from config.site import LargeTableAdmin, ReadOnlyAdmin, figure
 from economics import review_words
-from economics.admin import review_tables
+from economics.admin import of_entity, review_tables
 from economics.admin.envelope_list import TypeFilter
 from economics.models import Reserve, Review, ReviewLine, ReviewPool
+
+_FIGURES: Final = (
+    *("rule", "because", "before", "after", "state_before", "state_after", "step", "floor", "edges", "tokens", "roi"),
+    *("low_below", "good_from", "judged", "is_low", "was_low", "priority_score", "market_weight"),
+    *("used_last", "used_before"),
+)
+EXPORTED: Final = (
+    *("week", "review", "entity_type", "entity_id", "tier", "window_kind"),
+    *_FIGURES,
+    "reason",
+)
 
 
 class MovedFilter(admin.SimpleListFilter):
@@ -58,11 +71,20 @@ class EntityTypeFilter(TypeFilter):
 
 
 @admin.register(ReviewLine)
-class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
+class ReviewLineAdmin(exports.Exported[ReviewLine], LargeTableAdmin[ReviewLine]):
     """What reviews found of each line and made of it, with the reason and the figures behind it."""
 
-    list_display = ("entity", "of", "line_title", "rule", figure("before"), figure("after"), "figure_change", "why")
-    list_filter = (ReviewFilter, "rule", MovedFilter, EntityTypeFilter)
+    list_display = ("rule", "entity", "of", "line_title", figure("before"), figure("after"), "figure_change", "why")
+    list_filter = (
+        ReviewFilter,
+        list_filters.choices("rule"),
+        MovedFilter,
+        EntityTypeFilter,
+        list_filters.numbers("before"),
+        list_filters.related("envelope"),
+    )
+    exported = EXPORTED
+    exported_with = ("review", "envelope", "line")
     list_select_related = ("review", "envelope", "line")
     search_fields = ("envelope__entity_id__exact",)
     search_help_text = "The id of an entity, whole."
@@ -73,10 +95,17 @@ class ReviewLineAdmin(LargeTableAdmin[ReviewLine]):
         ("The figures it was judged by", {"fields": ("judged_by",), "classes": ("told",)}),
     )
 
+    def exported_rows(self, rows: list[ReviewLine]) -> Iterator[list[Any]]:
+        """Yield each line with its reason in words and every figure behind it."""
+        for one in rows:
+            own = [one.review.period, one.review.state, one.envelope.entity_type, one.envelope.entity_id]
+            own += [one.line.qualifier, one.line.window_kind]
+            yield [*own, *(getattr(one, column) for column in _FIGURES), review_words.reason(one)]
+
     @admin.display(description="entity")
-    def entity(self, line: ReviewLine) -> str:
-        """Return whose line it is."""
-        return str(line.envelope)
+    def entity(self, line: ReviewLine) -> str | SafeString:
+        """Return whose line it is, leading to the story of it."""
+        return of_entity.led(line.envelope)
 
     @admin.display(description="line")
     def line_title(self, line: ReviewLine) -> str:

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config.site import table
-from economics import rebalancing, review_words
+from economics import rebalancing, review_totals, review_words
 from economics.admin import figures
 from economics.models import Review, ReviewLine, ReviewPool
 
@@ -84,7 +84,26 @@ def pools(found: Iterable[ReviewPool | rebalancing.Pool]) -> SafeString:
     return table(POOL_HEADS, rows)
 
 
-def pool_title(pool: ReviewPool | rebalancing.Pool) -> str:
+def types(found: Iterable[review_totals.OfType]) -> SafeString:
+    """Return what moves by type of entity."""
+    rows = [
+        (
+            one.entity_type,
+            pool_title(one),
+            f"{one.lines:,}",
+            f"{one.moved:,}",
+            figures.number(one.before),
+            signed(-one.freed),
+            signed(one.placed),
+            figures.number(one.after),
+        )
+        for one in found
+    ]
+    heads = ("Type of entity", "In a window", "Lines", "Move", "Before", "Freed", "Placed", "After")
+    return table(heads, rows, frozenset({1}))
+
+
+def pool_title(pool: ReviewPool | rebalancing.Pool | review_totals.OfType) -> str:
     """Return tier and window."""
     return " ".join(part for part in (pool.qualifier, f"per {pool.window_kind}") if part)
 

@@ -1,12 +1,15 @@
 """Reviews in the admin: read with their figures and reasons, decided by people with the right, looked ahead at."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Abs
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -16,12 +19,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from config import list_filters
 from config.site import ReadOnlyAdmin
-from economics import reviews
+from economics import review_totals, reviews
 from economics.admin import figures, review_tables, what_if
-from economics.models import Review, ReviewPool
+from economics.models import Review, ReviewLine, ReviewPool
 
 _LARGEST: Final = 20
+_TOLD_FOR: Final = 3600  # seconds
 _OLD: Final = timedelta(days=3)
 _CONSERVED: Final = (
     "After = before - freed + placed. What is freed and not placed goes to the reserve, which is given first."
@@ -44,19 +49,37 @@ class MovedList(ChangeList):
         self.result_list = rows
 
 
+def _once(review: Review, what: str, find: Callable[[], SafeString]) -> SafeString:
+    """Return what is told of all lines of a review, which never change: found once an hour."""
+    key = f"review:{connection.settings_dict['NAME']}:{review.pk}:{what}"
+    return cast("SafeString", cache.get_or_set(key, find, _TOLD_FOR))
+
+
+def _largest(review: Review) -> QuerySet[ReviewLine]:
+    """Return the lines that move most."""
+    moving = review.lines.exclude(before=F("after"), state_before=F("state_after"))
+    found = moving.select_related("envelope", "line").order_by(Abs(F("after") - F("before")).desc(), "line_id")
+    return found[:_LARGEST]
+
+
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin[Review]):
     """What each review found and moved. A weekly one is a draft until somebody applies or discards it."""
 
     change_list_template = "admin/reviews.html"
-    list_display = ("period", "kind", "state", "moves", "drafted", "decided")
-    list_filter = ("kind", "state", "period")
+    list_display = ("period", "kind", "stands", "moves", "drafted", "decided")
+    list_filter = (list_filters.choices("kind"), list_filters.choices("state"), list_filters.dates("period"))
     actions = ("apply_review", "discard_review")
     ordering: ClassVar[tuple[str, ...]] = ("-period", "-pk")
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002
         """Use the list that knows what moves."""
         return MovedList
+
+    @admin.display(description="state", ordering="state")
+    def stands(self, review: Review) -> SafeString:
+        """Return the state."""
+        return figures.badge(review.state)
 
     @admin.display(description="moves (LLM tokens)")
     def moves(self, review: Any) -> str:
@@ -99,6 +122,7 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
                 },
             ),
             ("By rule", {"fields": ("rule_table",), "classes": ("told",)}),
+            ("By type of entity", {"fields": ("type_table",), "classes": ("told",)}),
             (
                 f"The {_LARGEST} lines that move most",
                 {
@@ -177,12 +201,15 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         """Return how many lines each rule fires on."""
         return review_tables.counts(review.figures, review=review)
 
+    @admin.display(description="types")
+    def type_table(self, review: Review) -> SafeString:
+        """Return what moves by type of entity."""
+        return _once(review, "types", lambda: review_tables.types(review_totals.by_type(review)))
+
     @admin.display(description="lines")
     def largest(self, review: Review) -> SafeString:
         """Return the lines that move most, each with its reason."""
-        moving = review.lines.exclude(before=F("after"), state_before=F("state_after"))
-        found = moving.select_related("envelope", "line").order_by(Abs(F("after") - F("before")).desc(), "line_id")
-        return review_tables.lines(found[:_LARGEST])
+        return _once(review, "largest", lambda: review_tables.lines(_largest(review)))
 
     @admin.display(description="figures")
     def day_figures(self, review: Review) -> SafeString:

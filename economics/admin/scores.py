@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config.site import CONFIRMED, LargeTableAdmin, figure
+from config.site import CONFIRMED, figure
 from economics import observations, score_words, scores
-from economics.admin import figures
+from economics.admin import figures, of_entity
 from economics.admin.envelope_list import TypeFilter
 from economics.models import Assessment, Observation, Score
 
@@ -44,7 +44,7 @@ class PresentFilter(admin.SimpleListFilter):
 
 
 @admin.register(Score)
-class ScoreAdmin(LargeTableAdmin[Score]):
+class ScoreAdmin(of_entity.OfEntity[Score]):
     """Scores, each with all that it was made of. They are made anew by the policy of worth in force."""
 
     hidden = ("inputs",)
@@ -55,15 +55,8 @@ class ScoreAdmin(LargeTableAdmin[Score]):
     )
     list_filter = (PresentFilter, TypeFilter)
     sortable_by: ClassVar[tuple[Any, ...]] = (_SCORE,)
-    search_fields = ("entity_id__exact",)
-    search_help_text = "An entity's id, whole."
     fieldsets = ((None, {"fields": ("entity", "because", "score", "policy", "at", "superseded_at", "leads")}),)
     extra = ("entity", "because", "leads")
-
-    @admin.display(description="entity")
-    def entity(self, score: Score) -> str:
-        """Return type and id."""
-        return f"{score.entity_type}:{score.entity_id}"
 
     @admin.display(description="because")
     def because(self, score: Score) -> SafeString:
@@ -84,10 +77,6 @@ class ScoreAdmin(LargeTableAdmin[Score]):
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
         return format_html_join(" · ", '<a href="{}{}">{}</a>', rows)
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow the links that lead to one entity."""
-        return lookup.startswith("entity_") or super().lookup_allowed(lookup, value, request)
-
 
 class LiveFilter(admin.SimpleListFilter):
     """Whether it counts."""
@@ -106,28 +95,17 @@ class LiveFilter(admin.SimpleListFilter):
 
 
 @admin.register(Observation)
-class ObservationAdmin(LargeTableAdmin[Observation]):
+class ObservationAdmin(of_entity.OfEntity[Observation]):
     """What was seen of entities, from which evidence and interest are computed. Evidence counts once per reference."""
 
     list_display = (*("at", "entity", "kind", "reference", "principal", "source", "event_id", "withdrawn"),)
     list_filter = ("kind", LiveFilter, TypeFilter)
-    search_fields = ("entity_id__exact",)
-    search_help_text = "An entity's id, whole."
     actions = ("withdraw",)
-
-    @admin.display(description="entity")
-    def entity(self, seen: Observation) -> str:
-        """Return type and id."""
-        return f"{seen.entity_type}:{seen.entity_id}"
 
     @admin.display(description="withdrawn")
     def withdrawn(self, seen: Observation) -> str | None:
         """Return when and by whom, if it was."""
         return f"{seen.withdrawn_at:%Y-%m-%d} by {seen.withdrawn_by}" if seen.withdrawn_at else None
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow the links that lead to one entity."""
-        return lookup.startswith("entity_") or super().lookup_allowed(lookup, value, request)
 
     def has_withdraw_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may withdraw observations."""
@@ -179,23 +157,12 @@ class AssessmentForm(forms.ModelForm[Assessment]):
 
 
 @admin.register(Assessment)
-class AssessmentAdmin(LargeTableAdmin[Assessment]):
+class AssessmentAdmin(of_entity.OfEntity[Assessment]):
     """What people and graders judge of components of scores. The latest counts, before anything observed."""
 
     form = AssessmentForm
     list_display = ("id", "at", "entity", "component", figure("value"), "assessed_by", "reason")
     list_filter = ("component", TypeFilter)
-    search_fields = ("entity_id__exact",)
-    search_help_text = "An entity's id, whole."
-
-    @admin.display(description="entity")
-    def entity(self, one: Assessment) -> str:
-        """Return type and id."""
-        return f"{one.entity_type}:{one.entity_id}"
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow the links that lead to one entity."""
-        return lookup.startswith("entity_") or super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest, obj: Assessment | None = None) -> bool:  # noqa: ARG002
         """Tell whether the person may judge."""

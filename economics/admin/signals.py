@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from config import list_filters
 from config.models import Agent
-from config.site import HouseAdmin, LargeTableAdmin, figure
+from config.site import HouseAdmin, figure
 from economics import signals
-from economics.admin import figures
+from economics.admin import figures, of_entity
 from economics.models import Signal, SignalSource
 
 
@@ -139,19 +140,14 @@ class SignalSourceAdmin(HouseAdmin[SignalSource]):
 
 
 @admin.register(Signal)
-class SignalAdmin(LargeTableAdmin[Signal]):
+class SignalAdmin(of_entity.OfEntity[Signal]):
     """What sources said of entities, the newest rows first. Of each source and day the last one counts."""
 
     list_display = ("id", "at", "source", "entity", figure("value"), "counts_as", "event_id", "recorded_at")
-    list_filter = ("source", "at")
+    list_filter = (list_filters.related("source"), list_filters.times("at"), list_filters.numbers("value"))
     list_select_related = ("source",)
-    search_fields = ("entity_id__exact", "event_id__exact")
-    search_help_text = "The id of an entity or of an event, whole."
-
-    @admin.display(description="entity")
-    def entity(self, signal: Signal) -> str:
-        """Return type and id of the entity."""
-        return f"{signal.entity_type}:{signal.entity_id}"
+    found_by = ("event_id",)
+    search_help_text = "An entity as type:id, or the id of an entity or of an event, whole."
 
     @admin.display(description="counts")
     def counts_as(self, signal: Signal) -> str:

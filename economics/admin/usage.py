@@ -2,18 +2,18 @@
 
 import secrets
 from decimal import Decimal
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
-from config import exports, list_filters, site
-from config.site import LargeTableAdmin, figure
+from config import exports, list_filters
+from config.site import figure
 from economics import metering
-from economics.admin import figures, usage_filters
+from economics.admin import figures, of_entity, usage_filters
 from economics.models import Usage, UsageDay
 
 
@@ -32,7 +32,7 @@ class CorrectionForm(figures.ReasonForm):
 
 
 @admin.register(Usage)
-class UsageAdmin(exports.Exported[Usage], LargeTableAdmin[Usage]):
+class UsageAdmin(exports.Exported[Usage], of_entity.OfEntity[Usage]):
     """What was used, one row per call or job. LLM tokens here are a resource, never money.
 
     A table of millions: it is narrowed by columns that an index finds, and by nothing else.
@@ -44,7 +44,7 @@ class UsageAdmin(exports.Exported[Usage], LargeTableAdmin[Usage]):
             "id",
             "created_at",
             "entity",
-            "resource_type",
+            "resource",
             figure("amount"),
             figure("cost", "cost (USD)"),
             "model",
@@ -52,8 +52,12 @@ class UsageAdmin(exports.Exported[Usage], LargeTableAdmin[Usage]):
         ),
         *("agent_id", "slot_id"),
     )
-    list_filter = (list_filters.times("created_at"), list_filters.whole("agent_id"), usage_filters.Unpriced)
-    search_fields = ("slot_id__exact", "entity_id__exact")  # see get_search_results
+    list_filter: ClassVar[tuple[Any, ...]] = (
+        ("created_at", usage_filters.When),
+        list_filters.whole("agent_id"),
+        usage_filters.Unpriced,
+    )
+    found_by = ("slot_id",)
     search_help_text = "An entity as type:id, or the id of a slot or an entity, whole."
     actions = ("correct",)
     exported = (
@@ -62,19 +66,15 @@ class UsageAdmin(exports.Exported[Usage], LargeTableAdmin[Usage]):
     )
     most_exported = 1_000_000
 
-    @admin.display(description="entity")
-    def entity(self, usage: Usage) -> str | SafeString:
-        """Lead to the whole story of the entity."""
-        return site.led_to_chain(usage.entity_type, usage.entity_id)
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Return newest rows first; of a chosen time by its own order, so that no newer rows are read."""
+        is_timed = any(name.startswith("created_at") for name in request.GET)
+        return ("-created_at", "-pk") if is_timed else super().get_ordering(request)
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Usage],
-        search_term: str,
-    ) -> tuple[QuerySet[Usage], bool]:
-        """Find by an index what the term names, whole."""
-        return usage_filters.named(queryset, search_term, "slot_id"), False
+    @admin.display(description="class")
+    def resource(self, usage: Usage) -> str:
+        """Return the class of what was used."""
+        return figures.RESOURCES[usage.resource_type]
 
     def has_correct_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may correct usage."""
@@ -113,14 +113,14 @@ class UsageAdmin(exports.Exported[Usage], LargeTableAdmin[Usage]):
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(exports.Exported[UsageDay], LargeTableAdmin[UsageDay]):
+class UsageDayAdmin(exports.Exported[UsageDay], of_entity.OfEntity[UsageDay]):
     """What usage came to, by day, entity, tier and agent: kept by the database with every row."""
 
     list_display = (
         *(
             "day",
             "entity",
-            "resource_type",
+            "resource",
             "tier",
             "provider",
             "agent_id",
@@ -131,24 +131,13 @@ class UsageDayAdmin(exports.Exported[UsageDay], LargeTableAdmin[UsageDay]):
     )
     list_filter = (list_filters.dates("day"),)
     ordering = ("-day", "-pk")
-    search_fields = ("entity_id__exact",)  # see get_search_results
-    search_help_text = "An entity as type:id, or its id, whole."
     exported = (
         *("day", "entity_type", "entity_id", "resource_type", "tier", "provider", "agent_id", "amount", "cost"),
         *("unpriced_amount", "events"),
     )
     most_exported = 1_000_000
 
-    @admin.display(description="entity")
-    def entity(self, day: UsageDay) -> str | SafeString:
-        """Lead to the whole story of the entity."""
-        return site.led_to_chain(day.entity_type, day.entity_id)
-
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[UsageDay],
-        search_term: str,
-    ) -> tuple[QuerySet[UsageDay], bool]:
-        """Find by an index what the term names, whole."""
-        return usage_filters.named(queryset, search_term), False
+    @admin.display(description="class")
+    def resource(self, day: UsageDay) -> str:
+        """Return the class of what was used."""
+        return figures.RESOURCES[day.resource_type]

@@ -1,32 +1,18 @@
-"""What narrows a list of usage: columns that an index finds, and a term that names something whole."""
-
-from typing import TypeVar
+"""What narrows a list of usage: nothing but columns that an index finds."""
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from economics.admin import envelope_list
+from config import filled_filters
 from economics.models import Usage
 
-RowT = TypeVar("RowT", bound=Model)
 
+class When(filled_filters.Times):
+    """A month at most: the rows of a time are read and put in order, for no index has them so."""
 
-def named(rows: QuerySet[RowT], term: str, *columns: str) -> QuerySet[RowT]:
-    """Return the rows of the entity that a term names, `type:id` or its id alone, or with the term in a column.
-
-    The index of entities begins with the type: an id alone is looked for among the types the house knows.
-    """
-    term = term.strip()
-    if not term:
-        return rows
-    found = Q(entity_type__in=envelope_list.known_types(), entity_id=term)
-    for column in columns:
-        found |= Q((column, term))
-    entity_type, colon, entity_id = term.partition(":")
-    if colon:
-        found |= Q(entity_type=entity_type, entity_id=entity_id)
-    return rows.filter(found)
+    most_days = 31
+    instead = " Days of usage reach further."
 
 
 class Unpriced(admin.SimpleListFilter):

@@ -40,10 +40,17 @@ class WhatIfForm(forms.Form):
                 self.add_error(None, refusal.detail)
         return self.cleaned_data
 
-    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """Return the fields by subject, as the form of the policy does, what a review goes by first."""
+    def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """Return the fields by subject, what a review goes by first, and whether the group is unfolded.
+
+        The first one is, and each in which something is changed or wrong.
+        """
         groups = sorted(worth_form.GROUPS, key=lambda group: (group[0].startswith("Scores"), "eview" not in group[0]))
-        return [(title, [self[name] for name in names]) for title, names in groups]
+        told = {*self.changed_data, *self.errors} if self.is_bound else set()
+        return [
+            (title, [self[name] for name in names], place == 0 or not told.isdisjoint(names))
+            for place, (title, names) in enumerate(groups)
+        ]
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
