@@ -45,7 +45,9 @@ _PATIENCE: Final = 30_000  # milliseconds a test waits for what it expects: mach
 class Visit(Protocol):
     """Opens a browser."""
 
-    def __call__(self, role: str = "", name: str = "", *, theme: Theme = "light", phone: bool = False) -> house.Visitor:
+    def __call__(
+        self, role: str = "", name: str = "", *, theme: Theme = "light", phone: bool = False, scripts: bool = True
+    ) -> house.Visitor:
         """Return somebody of this role who is signed in, or a stranger; whoever has a vote exists from then on."""
 
 
@@ -118,9 +120,13 @@ def visit(
     """Open browsers, each with a memory of its own, guarded; a test that fails leaves a picture of each."""
     opened: list[tuple[BrowserContext, house.Visitor]] = []
 
-    def open_for(role: str = "", name: str = "", *, theme: Theme = "light", phone: bool = False) -> house.Visitor:
+    def open_for(
+        role: str = "", name: str = "", *, theme: Theme = "light", phone: bool = False, scripts: bool = True
+    ) -> house.Visitor:
         screen = _PHONE if phone else _DESK
-        context = browser.new_context(base_url=site, color_scheme=theme, reduced_motion="reduce", **screen)
+        context = browser.new_context(
+            base_url=site, color_scheme=theme, reduced_motion="reduce", java_script_enabled=scripts, **screen
+        )
         guard.watch(context)
         if role:
             people.sign_in(people.person(role, name), context, site)

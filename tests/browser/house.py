@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HOME: Final = "/admin/"
 LOGIN: Final = "/admin/login/"
-QUEUE: Final = "/admin/governance/proposal/?waits=vote"
+QUEUE: Final = "/admin/governance/proposal/queue/"
 PROPOSALS: Final = "/admin/governance/proposal/"
 POOLS: Final = "/admin/auction/pool/"
 
@@ -84,16 +84,25 @@ class Visitor:
 
     # The Senate
 
+    def card(self, number: int) -> Locator:
+        """Return what leads from the queue to the card of a proposal."""
+        return self.page.get_by_role("link", name=f"Proposal {number}", exact=True)
+
     def opens_card(self, number: int) -> None:
-        """Open the card of a proposal from the list before them."""
-        self.follows(str(number))
+        """Open the card of a proposal from the queue before them."""
+        self.card(number).click()
+
+    def dialog(self) -> Locator:
+        """Return the dialog that is open."""
+        return self.page.get_by_role("dialog")
 
     def votes(self, choice: str, reason: str) -> None:
-        """Vote from the card before them."""
+        """Vote from the card before them, in its dialog."""
         self.press("Vote…")
-        self.page.get_by_label(choice, exact=True).check()
-        self.field("Reason").fill(reason)
-        self.press("Cast this vote")
+        asked = self.dialog()
+        asked.get_by_label(choice, exact=True).check()
+        asked.get_by_label("Reason").fill(reason)
+        asked.get_by_role("button", name="Cast this vote").click()
 
     # Lists
 
