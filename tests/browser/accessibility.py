@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 GRAVE: Final = frozenset({"critical", "serious"})
 _PLACES: Final = 5  # told of each finding
+_RUN: Final = "axe.run({resultTypes: ['violations']}).then((found) => found.violations)"
 
 
 def axe(page: Page) -> None:
@@ -23,7 +24,9 @@ def axe(page: Page) -> None:
 
 def findings(page: Page) -> Iterator[str]:
     """Yield each critical or serious finding: the rule, what it asks, and where it is broken."""
-    for finding in Axe().run(page).response["violations"]:
+    if not page.evaluate("'axe' in window"):  # half a megabyte: a page that is looked at again has it
+        page.evaluate(AXE_SCRIPT)
+    for finding in page.evaluate(_RUN):
         if finding["impact"] in GRAVE:
             yield _told(finding)
 

@@ -23,7 +23,7 @@ POOLS: Final = "/admin/auction/pool/"
 
 _FURTHEST: Final = 200  # presses of Tab: a page that takes more is not for keyboards
 _AROUND: Final = 6  # pixels
-_IS_FOCUSED: Final = "element => element === document.activeElement"
+_FOCUSED: Final = "elements => elements.indexOf(document.activeElement)"
 _BACKGROUND: Final = """() => {
   const shades = getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number);
   return shades.reduce((sum, shade) => sum + shade, 0);
@@ -121,10 +121,10 @@ class Visitor:
         """Press Tab until the wanted element (or the first of several, as of radio buttons) has the focus, seen."""
         for _ in range(_FURTHEST):
             self.page.keyboard.press("Tab")
-            for one in wanted.all():
-                if one.evaluate(_IS_FOCUSED):
-                    self._sees_focus(one)
-                    return
+            place = wanted.evaluate_all(_FOCUSED)
+            if place >= 0:
+                self._sees_focus(wanted.nth(place))
+                return
         message = f"{_FURTHEST} presses of Tab did not lead to {wanted}"
         raise AssertionError(message)
 
@@ -161,6 +161,14 @@ class Visitor:
             self._opens_own_menu()
         switch.click()
         expect(switch).to_have_attribute("aria-pressed", "true")
+
+    def wears(self, theme: str) -> None:
+        """Switch the page to light or dark by its keys, wherever it stands."""
+        top = self.page.locator("html")
+        for _ in range(2):  # whoever went by the system until now comes to light first
+            if top.get_attribute("class") != theme:
+                self.page.keyboard.press("Control+e")
+        expect(top).to_have_class(theme)
 
     def _opens_own_menu(self) -> None:
         """Open the menu under one's name, unless it is open."""
