@@ -36,10 +36,7 @@ def offered_anew(slot_id: str, now: datetime) -> str:
 class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
     """Offers of execution time."""
 
-    list_display = (
-        *("id", "pool", "stands", figure("reserve_tokens"), "provider"),
-        *("available_at", "offer_until", "created_at"),
-    )
+    list_display = (*("id", "pool", "stands", figure("reserve_tokens"), "offered_by", "available_at", "offer_until"),)
     list_filter = (list_filters.choices("state"), "pool", list_filters.times("available_at"))
     list_select_related = ("pool", "provider")
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
@@ -53,6 +50,11 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
     def stands(self, slot: Slot) -> SafeString:
         """Return where the offer is, as a badge."""
         return badge(slot.state)
+
+    @admin.display(description="offered by")
+    def offered_by(self, slot: Slot) -> str:
+        """Return whose it is."""
+        return str(slot.provider or "the house")
 
     @admin.display(description="its sale")
     def sale(self, slot: Slot) -> str | SafeString:
@@ -79,8 +81,14 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
     @admin.action(description="Offer again…", permissions=["run"])
     def offer_again(self, request: HttpRequest, queryset: QuerySet[Slot]) -> HttpResponse | None:
         """Ask why, then offer the slots anew whose sales came to nothing."""
-        deed = {"deed": "offer_again", "title": "Offer slots again", "button": "Offer again", "warning": OFFER_AGAIN}
-        why = self.asked_why(request, queryset, **deed)
+        why = self.asked_why(
+            request,
+            queryset,
+            deed="offer_again",
+            title="Offer slots again",
+            button="Offer again",
+            warning=OFFER_AGAIN,
+        )
         if not isinstance(why, str):
             return why
         self.each(request, queryset, why, lambda slot, now: offered_anew(slot.pk, now))
@@ -89,8 +97,13 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
 
 def _standing(found: Mapping[str, Mapping[str, int]]) -> SafeString | str:
     heads = ("Pool", *(state.capitalize() for state in _STATES))
+    book = reverse("admin:auction_book")
     rows = [
-        (pool, *(f"{states[one]:,}" if one in states else "—" for one in _STATES)) for pool, states in found.items()
+        (
+            format_html('<a href="{}?pool={}">{}</a>', book, pool, pool),
+            *(f"{states[one]:,}" if one in states else "—" for one in _STATES),
+        )
+        for pool, states in found.items()
     ]
     return table(heads, rows) if rows else ""
 
@@ -138,6 +151,8 @@ class BidAdmin(Running[Bid], LargeTableAdmin[Bid]):
             button="Release",
             warning="A bid that may still win is refused: its owner cancels it. One whose end has come expires now; "
             "one whose task is no longer open is cancelled; its tokens are available again at once.",
+            told=lambda bid: (bid, bid.bidder_id, f"{bid.ttl_at:%Y-%m-%d %H:%M:%S}", f"{bid.max_price_tokens:,}"),
+            heads=("Bid", "Bidder", "Ends (UTC)", "Tokens held"),
         )
         if not isinstance(why, str):
             return why

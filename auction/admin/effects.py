@@ -17,6 +17,26 @@ _RULES: Final = (
 )
 
 
+NAMES: Final[Mapping[str, str]] = {
+    "pricing_rule": "Pricing rule",
+    "capacity": "Slots of the house",
+    "cycle_seconds": "Cycle, in seconds",
+    "claim_seconds": "Time to start a claim, in seconds",
+    "start_deadline_seconds": "Time to start a win, in seconds",
+    "lease_seconds": "Lease, in seconds",
+    "max_ttl_seconds": "Longest life of a bid, in seconds",
+    "reserve_tokens": "Reserve",
+    "min_bid_tokens": "Smallest bid",
+    "max_bid_tokens": "Largest bid",
+    "usd_per_token": "USD per wallet token",
+    "reward_rate": "Reward rate",
+    "reward_cap_tokens": "Largest reward, in wallet tokens",
+    "runner_share": "Runner's share",
+    "breaker_failures": "Failed rounds that begin it",
+    "stale_cycles": "Cycles without a round that begin it",
+}
+
+
 def of(pool: Pool) -> Mapping[str, str]:
     """Return of each setting what it does, with the figures that follow from the pool as it is now."""
     return {**_times(pool), **_prices(pool), **_rewards(pool), "pricing_rule": _RULES}

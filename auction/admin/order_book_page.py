@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from auction import overview, pools
+from auction.admin import effects
 from auction.admin.backlog import badge
 from auction.models import Bid, Pool, Slot
 from config import charts, keyset
@@ -25,7 +26,7 @@ RIGHT: Final = "auction.view_bid"
 ON_A_PAGE: Final = 50
 _ASKS: Final = 20
 _ORDER: Final = ("-max_price_tokens", "placed_at", "id")
-_HEADS: Final = ("Bid", "Price", "Bidder", "Task", "Lives", "Placed (UTC)", "Ends (UTC)", "Now")
+_HEADS: Final = ("Price", "Now", "Bidder", "Task", "Lives", "Placed (UTC)", "Ends (UTC)")
 
 
 def urls(of: ModelAdmin[Bid]) -> list[URLPattern]:
@@ -66,7 +67,8 @@ def _told(pool: Pool, after: str, now: datetime) -> dict[str, Any]:
         "crossing": f"{depth.crossing:,}",
         "best_bid": None if depth.best_bid is None else f"{depth.best_bid:,}",
         "lowest_ask": None if depth.lowest_ask is None else f"{depth.lowest_ask:,}",
-        "chart": chart(depth),
+        "chart": (drawn := chart(depth)),
+        "drawn": charts.render(drawn),
         "bids": table(_HEADS, [_bid(bid, wins=place < winning) for place, bid in enumerate(rows)], _WORDS)
         if rows
         else "",
@@ -74,6 +76,7 @@ def _told(pool: Pool, after: str, now: datetime) -> dict[str, Any]:
         "after": rows[-1].pk if has_more else None,
         "asks": _asks(pool, now),
         "next_round": _next_round(pool, now),
+        "cycle": effects.lasting(pool.cycle_seconds),
     }
 
 
@@ -100,7 +103,7 @@ def chart(depth: overview.Depth) -> charts.Chart:
 # Bids, by the book's own index: a page deep down costs as much as the first
 
 
-_WORDS: Final = frozenset({2, 3, 4, 5, 6, 7})
+_WORDS: Final = frozenset(range(1, len(_HEADS)))
 
 
 def _key(pool: Pool, after: str) -> Sequence[Any] | None:
@@ -118,14 +121,15 @@ def _bids(pool: Pool, key: Sequence[Any] | None, now: datetime) -> list[Bid]:
 
 def _bid(bid: Bid, *, wins: bool) -> tuple[object, ...]:
     return (
-        format_html('<a href="{}">{}</a>', reverse("admin:auction_bid_change", args=[bid.pk]), bid.pk),
-        f"{bid.max_price_tokens:,}",
+        format_html(
+            '<a href="{}">{}</a>', reverse("admin:auction_bid_change", args=[bid.pk]), f"{bid.max_price_tokens:,}"
+        ),
+        format_html('<span class="badge is-good">{}</span>', "would win") if wins else badge("open"),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_wallet", args=[bid.account_id]), bid.account),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[bid.task_id]), bid.task),
         f"{bid.time_in_force}{', automatic' if bid.is_automatic else ''}",
         f"{bid.placed_at:%Y-%m-%d %H:%M:%S}",
         f"{bid.ttl_at:%Y-%m-%d %H:%M:%S}",
-        badge("open") if not wins else format_html('<span class="badge is-good">{}</span>', "would win"),
     )
 
 
@@ -135,16 +139,15 @@ def _asks(pool: Pool, now: datetime) -> SafeString | str:
     found = open_now.annotate(ask=Greatest("reserve_tokens", pool.reserve_tokens)).select_related("provider")
     rows = [
         (
-            format_html('<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[slot.pk]), slot.pk),
-            f"{slot.ask:,}",
+            format_html('<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[slot.pk]), f"{slot.ask:,}"),
             slot.provider or "the house",
             f"{slot.available_at:%Y-%m-%d %H:%M:%S}",
             f"{slot.offer_until:%Y-%m-%d %H:%M:%S}" if slot.offer_until else "until it is sold",
         )
         for slot in found.order_by("ask", "available_at", "pk")[:_ASKS]
     ]
-    heads = ("Slot", "Ask", "Offered by", "Available from (UTC)", "Offered until (UTC)")
-    return table(heads, rows, frozenset({2, 3, 4})) if rows else ""
+    heads = ("Ask", "Offered by", "Available from (UTC)", "Offered until (UTC)")
+    return table(heads, rows, frozenset({1, 2, 3})) if rows else ""
 
 
 def _next_round(pool: Pool, now: datetime) -> str:
@@ -152,4 +155,5 @@ def _next_round(pool: Pool, now: datetime) -> str:
         return "none while it is stopped"
     if pools.is_due(pool, now):
         return "due now"
-    return f"{pools.cycle_start(pool, now) + timedelta(seconds=pool.cycle_seconds):%H:%M:%S} UTC"
+    due = pools.cycle_start(pool, now) + timedelta(seconds=pool.cycle_seconds)
+    return f"{due:%H:%M:%S} UTC" if due.date() == now.date() else f"{due:%Y-%m-%d %H:%M} UTC"

@@ -18,7 +18,7 @@ from auction.admin.backlog import badge
 from auction.admin.pool_deeds import PoolDeeds
 from auction.admin.reasons import ReasonForm
 from auction.models import Fallback, Pool
-from config.site import figure, table
+from config.site import figure
 from economics import revisions
 
 
@@ -31,6 +31,7 @@ class PoolForm(ReasonForm, forms.ModelForm[Pool]):
         for name, effect in effects.of(self.instance).items():
             if name in self.fields:
                 self.fields[name].help_text = effect
+                self.fields[name].label = effects.NAMES[name]
 
     def clean(self) -> dict[str, Any]:
         """Refuse bounds that cross and a token that is worth nothing."""
@@ -178,8 +179,11 @@ class PoolAdmin(PoolDeeds):
     def meaning(self, pool: Pool) -> SafeString:
         """Return what each setting does, for those who read them; who may change them reads it beside the fields."""
         told = effects.of(pool)
-        rows = [(name.replace("_", " ").capitalize(), told[name]) for name in told]
-        return table(("Setting", "What it does here"), rows, frozenset({1}))
+        pairs = ((name, told[field]) for field, name in effects.NAMES.items())
+        return format_html(
+            '<dl class="told-pairs">{}</dl>',
+            format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", pairs),
+        )
 
     def get_fieldsets(self, request: HttpRequest, obj: Pool | None = None) -> Any:
         """Show a new pool's settings only: it has no past. Who only reads gives no reason, and reads what they do."""

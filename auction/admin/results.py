@@ -1,9 +1,9 @@
 """Rounds, clears, payouts and audits in the admin, with the deeds that do a round or an audit again."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -92,6 +92,32 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
     search_fields = ("slot_id__exact", "winning_task_id__exact")
     search_help_text = "The id of a slot or a task, whole."
     actions = ("take_back", "end_overdue", "offer_again")
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("slot", "pool", "account", "winning_task", "stands", "cleared_at")}),
+        ("The price, in wallet tokens", {
+            "fields": (
+                *(figure("clearing_price_tokens", "market price"), figure("charge_tokens"), figure("max_price_tokens")),
+                *(figure("premium_tokens"), "round", "bid", "runner_up_task", "is_given"),
+            ),
+        }),
+        ("Its run", {
+            "fields": (
+                *("start_by", "claimed_at", "claim_until", "runner", "runner_account", "reservation", "refusal_id"),
+                *("slot_started_at", "lease_until", "slot_finished_at"),
+            ),
+        }),
+        ("What came of it", {
+            "fields": (
+                *(figure("actual_cost_tokens", "cost (LLM tokens)"), "cost_model", figure("over_reported_tokens")),
+                *(figure("actual_impact", "impact (USD)"), figure("impact_roi", "impact ROI"), "graded_at"),
+                *("graded_by", figure("reward_due_tokens"), figure("reward_paid_tokens"), "payout"),
+            ),
+        }),
+    )  # fmt: skip
+
+    def get_fields(self, request: HttpRequest, obj: Clear | None = None) -> Any:  # noqa: ARG002
+        """Return all that its page shows."""
+        return [name for _title, options in self.fieldsets for name in options["fields"]]
 
     @admin.display(description="state", ordering="state")
     def stands(self, clear: Clear) -> SafeString:
@@ -110,7 +136,7 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
         clear = self.get_object(request, unquote(object_id)) if object_id else None
         if clear is not None:
             choices = self.get_action_choices(request, default_choices=[])
-            context["deeds"] = [choice for choice in choices if choice[0] in ALLOWED.get(clear.state, ())]
+            context["deeds"] = [choice for choice in choices if choice[0] in allowed(clear, timezone.now())]
         return super().changeform_view(request, object_id, form_url, context)
 
     @admin.action(description="Take back and offer again…", permissions=["run"])
@@ -124,6 +150,8 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
             button="Take back and offer again",
             warning="The winner pays nothing: its whole hold is released, its task is open again, and the slot is "
             "offered anew. A slot that runs, has ended, or is claimed for some more time is refused.",
+            told=_sale,
+            heads=("Slot", "Winner", "Task", "State", "Start by (UTC)", "Tokens held"),
         )
         if not isinstance(why, str):
             return why
@@ -141,6 +169,8 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
             button="End",
             warning="What the sweep does each second is done to these alone. Not started in time: forfeited and "
             "charged, or withdrawn for nothing where no runner came for a quest. Lease over: lapsed and charged.",
+            told=_overdue,
+            heads=("Slot", "Winner", "Task", "State", "Its time ends (UTC)", "Tokens held"),
         )
         if not isinstance(why, str):
             return why
@@ -150,21 +180,43 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
     @admin.action(description="Offer the slot again…", permissions=["run"])
     def offer_again(self, request: HttpRequest, queryset: QuerySet[Clear]) -> HttpResponse | None:
         """Ask why, then offer the slots anew whose sales came to nothing."""
-        deed = {"deed": "offer_again", "title": "Offer slots again", "button": "Offer again", "warning": OFFER_AGAIN}
-        why = self.asked_why(request, queryset, **deed)
+        why = self.asked_why(
+            request,
+            queryset,
+            deed="offer_again",
+            title="Offer slots again",
+            button="Offer again",
+            warning=OFFER_AGAIN,
+        )
         if not isinstance(why, str):
             return why
         self.each(request, queryset, why, lambda clear, now: offered_anew(clear.slot_id, now))
         return None
 
 
-ALLOWED: Final[Mapping[str, Collection[str]]] = {
-    Clear.State.SOLD: {"take_back", "end_overdue"},
-    Clear.State.RUNNING: {"end_overdue"},
-    Clear.State.LAPSED: {"offer_again"},
-    Clear.State.FORFEITED: {"offer_again"},
-    Clear.State.BLOCKED: {"offer_again"},
-}
+def allowed(clear: Clear, now: datetime) -> Collection[str]:
+    """Return the deeds that the state of a sale allows at this moment."""
+    match clear.state:
+        case Clear.State.SOLD if clear.start_by <= now:
+            return {"end_overdue", "take_back"}
+        case Clear.State.SOLD:
+            return set() if clear.claim_until is not None and clear.claim_until > now else {"take_back"}
+        case Clear.State.RUNNING:
+            return {"end_overdue"} if clear.lease_until is not None and clear.lease_until <= now else set()
+        case Clear.State.LAPSED | Clear.State.FORFEITED | Clear.State.BLOCKED:
+            return {"offer_again"}
+    return set()
+
+
+def _sale(clear: Clear) -> tuple[object, ...]:
+    by = f"{clear.start_by:%Y-%m-%d %H:%M:%S}"
+    return clear.slot_id, clear.account, clear.winning_task_id, badge(clear.state), by, f"{clear.charge_tokens:,}"
+
+
+def _overdue(clear: Clear) -> tuple[object, ...]:
+    ends = clear.lease_until if clear.state == Clear.State.RUNNING else clear.start_by
+    *before, _by, tokens = _sale(clear)
+    return *before, f"{ends:%Y-%m-%d %H:%M:%S}", tokens
 
 
 def _taken_back(clear: Clear, now: datetime) -> str:

@@ -67,7 +67,8 @@ class RoundPage(LargeTableAdmin[Round]):
             "more": max(0, len(again.result.awards) - SHOWN),
             "losers": _losers(again, bids),
             "more_losers": max(0, len(bids) - len(again.result.awards) - SHOWN),
-            "chart": _chart(stored.frontier, price),
+            "chart": (drawn := _chart(stored.frontier, price)),
+            "drawn": charts.render(drawn),
         }
         return TemplateResponse(request, "admin/replayed.html", context)
 
@@ -108,7 +109,7 @@ def _sales(again: replay.Replay, bids: Sequence[Number]) -> SafeString | str:
 def _runner_up(bid: int | None, known: Mapping[int, Number]) -> SafeString | str:
     if bid is None or bid not in known:
         return "nobody else"
-    return format_html("{} at {}", _led("bid", bid, f"bid {bid}"), f"{known[bid].price:,}")
+    return _led("bid", bid, f"bid {bid} at {known[bid].price:,}")
 
 
 def _losers(again: replay.Replay, bids: Sequence[Number]) -> SafeString | str:

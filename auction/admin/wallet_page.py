@@ -32,7 +32,7 @@ from economics import ledger, statements
 RIGHTS: Final = ("economics.view_account", "economics.view_transfer")
 ON_A_PAGE: Final = 100
 _DAYS: Final = 30
-_HEADS: Final = ("Time (UTC)", "What", "With", "In", "Out", "Balance", "Note")
+_HEADS: Final = ("Time (UTC)", "Amount", "Balance", "What", "With", "Note")
 _FILE: Final = ("transfer", "time", "reason", "with", "amount", "balance", "key", "memo")
 
 
@@ -190,20 +190,19 @@ def _entries(
 ) -> SafeString:
     rows: list[tuple[object, ...]] = [_entry(one) for one in entries]
     if is_first:
-        rows.insert(0, (f"{told.since:%Y-%m-%d %H:%M:%S}", "Opening balance", "", "", "", f"{told.opening:,}", ""))
+        rows.insert(0, (f"{told.since:%Y-%m-%d %H:%M:%S}", "", f"{told.opening:,}", "Opening balance", "", ""))
     if is_last:
-        rows.append((f"{told.until:%Y-%m-%d %H:%M:%S}", "Closing balance", "", "", "", f"{told.closing:,}", ""))
-    return table(_HEADS, rows, frozenset({1, 2, 6}))
+        rows.append((f"{told.until:%Y-%m-%d %H:%M:%S}", "", f"{told.closing:,}", "Closing balance", "", ""))
+    return table(_HEADS, rows, frozenset({3, 4, 5}))
 
 
 def _entry(one: statements.Entry) -> tuple[object, ...]:
     return (
         f"{one.at:%Y-%m-%d %H:%M:%S}",
+        f"{one.amount:+,}",
+        f"{one.balance:,}",
         format_html('<a href="{}">{}</a>', reverse("admin:economics_transfer_change", args=[one.id]), one.reason),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_wallet", args=[one.other]), one.other_owner),
-        f"{one.amount:,}" if one.amount > 0 else "",
-        f"{-one.amount:,}" if one.amount < 0 else "",
-        f"{one.balance:,}",
         one.memo,
     )
 

@@ -72,7 +72,7 @@ def test_the_book_tells_what_would_be_sold(root: Client) -> None:
     assert "Cheapest slot 20 wallet tokens at least" in words
     assert "Would be sold now 2 slots" in words
     assert words.count("would win") == 2
-    assert [f">{bid.pk}</a>" in shown.content.decode() for bid in bids] == [True] * 3
+    assert [f"bid/{bid.pk}/change/" in shown.content.decode() for bid in bids] == [True] * 3
     assert [len(series.values) for series in shown.context["chart"].series] == [5, 5]
 
 
@@ -199,7 +199,7 @@ def test_a_wallet_opens_lists_and_closes(root: Client) -> None:
     assert "Opening balance 0 at the beginning of 2026-02-01" in words
     assert "Received 5,000 and paid 1, in 2 transfers" in words
     assert "Closing balance 4,999 at the end of 2026-03-02" in words
-    assert "2026-03-02 12:00:30 capture house:revenue:" in words
+    assert "2026-03-02 12:00:30 -1 4,999 capture house:revenue:" in words
     assert "No open bid and no slot won holds tokens of this wallet." in words
 
 
@@ -224,7 +224,7 @@ def test_a_long_statement_goes_on_with_its_balance(root: Client, monkeypatch: py
     while shown.context["next"]:
         shown = root.get(f"{reverse(WALLET, args=[account.pk])}?{shown.context['next']}")
         pages.append(_plain(shown))
-    lines = [re.findall(r"grant house:mint 10 (\d+)", words) for words in pages]
+    lines = [re.findall(r"\+10 (\d+) grant house:mint", words) for words in pages]
     assert lines == [["10", "20"], ["30", "40"], ["50"]]
     assert ["Closing balance" in words.partition("Statement, in")[2] for words in pages] == [False, False, True]
 
@@ -310,6 +310,7 @@ def test_a_slot_is_taken_back_with_a_reason(root: Client) -> None:
     clear = factories.sale(100, into=factories.pool("gpu"))
     asked = press(root, "take_back", clear)
     assert "The winner pays nothing" in _plain(asked)
+    assert re.search(rf"{clear.slot_id} {clear.account} \S+ sold 2026-03-02 12:05:00 1 ", _plain(asked))
     assert press(root, "take_back", clear, confirmed="yes", reason="").status_code == 200
     clear.refresh_from_db()
     assert clear.state == "sold"
@@ -353,11 +354,22 @@ def test_a_stuck_bid_is_released_and_another_is_not(root: Client) -> None:
 
 @pytest.mark.parametrize(
     ("state", "deeds"),
-    [("sold", ["take_back", "end_overdue"]), ("running", ["end_overdue"]), ("finished", [])],
+    [
+        ("sold", ["take_back"]),
+        ("late", ["take_back", "end_overdue"]),
+        ("running", []),
+        ("leaseless", ["end_overdue"]),
+        ("finished", []),
+        ("forfeited", ["offer_again"]),
+    ],
 )
 def test_a_sale_offers_the_deeds_of_its_state(root: Client, state: str, deeds: list[str]) -> None:
-    clear = factories.sale()
-    if state != "sold":
+    late: dict[str, dict[str, Any]] = {"late": {"start_deadline_seconds": 30}, "leaseless": {"lease_seconds": 30}}
+    late["forfeited"] = late["late"]
+    clear = factories.sale(into=factories.pool(**late.get(state, {})))
+    if state == "forfeited":
+        settlement.sweep(now=after(31))
+    if state in {"running", "leaseless", "finished"}:
         factories.started(clear, at=after(1))
     if state == "finished":
         factories.run(clear, 10, at=after(2))
