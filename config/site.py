@@ -66,7 +66,7 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
         """Return the list asked for, or tell the person why there is none; the whole list is shown then."""
         try:
             return super().get_changelist_instance(request)
-        except (IncorrectLookupParameters, ValueError, OverflowError, DataError) as error:
+        except (IncorrectLookupParameters, LookupError, ValueError, OverflowError, DataError) as error:
             self.message_user(request, lists.word(error), messages.WARNING)
             raise IncorrectLookupParameters from error
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from auction import valuation
 from auction.admin import standing
 from auction.models import Bid, Clear, Need, Task
-from config import site
+from config import lists, site
 from config.site import LargeTableAdmin, figure
 
 _SHOWN: Final = 50
@@ -26,7 +26,7 @@ def badge(state: str) -> SafeString:
     return format_html('<span class="badge is-{}">{}</span>', state.replace(" ", "-"), state)
 
 
-class TaskList(ChangeList):
+class TaskList(lists.KeyedList):
     """A page of tasks that knows which of them wait, in one query for all."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -146,7 +146,8 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
     ) -> HttpResponse:
         """Offer the deeds on a draft only."""
         context = dict(extra_context or {})
-        if not Review.objects.filter(pk=object_id or 0, state=Review.State.DRAFT).exists():
+        review = self.get_object(request, object_id) if object_id is not None else None
+        if review is None or review.state != Review.State.DRAFT:
             context["deeds"] = []
         return super().changeform_view(request, object_id, form_url, context)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -33,6 +33,8 @@ def page(request: HttpRequest, entity_type: str, entity_id: str, *, at: AdminSit
     """Show the chain of an entity to a person who may read envelopes."""
     if not request.user.has_perm(RIGHT):
         raise PermissionDenied
+    if "\0" in entity_type + entity_id:  # no column of text holds such a name
+        raise Http404
     by = proposals.Proposer(user=request.user)  # type: ignore[arg-type] # whoever has the right has signed in
     found = chain.of_means(entity_type, entity_id, by=by, at=timezone.now())
     told = {refusal.pk for one in found.proposals if (refusal := one.proposal.refusal) is not None}

@@ -3,11 +3,11 @@
 from typing import Final
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from config import lists
 from governance import ballots
 from governance.admin import votes
 from governance.models import Proposal
@@ -51,7 +51,7 @@ class WaitsFilter(admin.SimpleListFilter):
         return queryset
 
 
-class BallotList(ChangeList):
+class BallotList(lists.KeyedList):
     """A page of proposals, each with its last ballot, in one query for all."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -109,6 +109,7 @@ def test_there_is_no_step_from_a_row_that_is_not_there(root: Client, way: str, k
         (Envelope, {"token_budget_from": "many"}, "Token budget, from “many”: Enter a whole number."),
         (Envelope, {"market_weight_to": "NaN"}, "Market weight, to “NaN”: Enter a number."),
         (Envelope, {"market_weight_to": "1e999999"}, "Market weight, to “1e999999”: "),
+        (Usage, {"id__range": "1"}, "The list cannot be narrowed to that"),
         (Envelope, {"nothing": "x"}, "The list cannot be narrowed to that"),
         (Review, {"period__gte": "x"}, "The list cannot be narrowed to that"),
     ],

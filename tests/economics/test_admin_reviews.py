@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -76,6 +80,50 @@ def test_a_review_shows_what_moves_by_pool_by_rule_and_by_line(root: Client) -> 
     assert gain[:6] == ["hypothesis:good", "per week", "gain", "1,000", "1,200", "+200"]
     assert reclaim[5:] == ["-200", "Used 10% of its base in the last window and 10% in the one before."]
     assert "A draft; nothing has moved. The policy leaves reviews to reviewers." in shown.content.decode()
+
+
+def test_a_review_tells_what_moves_by_type_of_entity(root: Client) -> None:
+    shown = root.get(page(Review, _draft().pk))
+    assert _cells(shown, "By type of entity") == [
+        ["hypothesis", "per week", "2", "2", "2,000", "-200", "+200", "2,000"]
+    ]
+
+
+def test_the_lines_of_a_review_are_sent_with_their_reasons_and_figures(root: Client) -> None:
+    draft = _draft()
+    response: Any = root.get(f"{page(ReviewLine)}export/", {"review__id__exact": draft.pk, "rule__exact": "reclaim"})
+    text = b"".join(response.streaming_content).decode().removeprefix("\ufeff")
+    (row,) = csv.DictReader(text.splitlines())
+    told = [row[name] for name in ("week", "entity_id", "rule", "before", "after", "window_kind", "reason")]
+    why = "Used 10% of its base in the last window and 10% in the one before."
+    assert told == [str(draft.period), "idle", "reclaim", "1000", "800", "week", why]
+
+
+def test_a_review_takes_as_many_queries_for_many_lines_as_for_few(root: Client) -> None:
+    first = _draft()
+    counts = []
+    for review in (first, None):
+        made = review or _many()
+        addresses = (page(Review), page(Review, made.pk), f"{page(ReviewLine)}?review__id__exact={made.pk}")
+        for address in addresses:
+            cache.clear()
+            with CaptureQueriesContext(connection) as captured:
+                assert root.get(address).status_code == 200
+            counts.append(len(captured))
+    assert counts[:3] == counts[3:]
+    assert max(counts) <= 15
+
+
+def _many() -> Review:
+    """Return next week's draft, over five hundred envelopes more."""
+    for number in range(500):
+        member(f"more-{number}")
+    return reviews.draft_weekly(author=REVIEWER, now=MONDAY + timedelta(days=7))
+
+
+@pytest.mark.parametrize("key", ["abc", "9" * 30, "a%00b", "-1"])
+def test_there_is_no_page_of_a_review_that_is_not_there(root: Client, key: str) -> None:
+    assert root.get(page(Review, 1).replace("/1/", f"/{key}/")).status_code == 302
 
 
 def test_a_review_leads_to_its_lines_and_to_its_neighbours(root: Client) -> None:
@@ -286,3 +334,13 @@ def test_the_author_of_a_policys_own_review_is_the_policy(root: Client) -> None:
     made = reviews.draft_when_due(now=MONDAY)
     assert made is not None
     assert "applied 2026-03-02 00:00 UTC by policy" in root.get(page(Review, made.pk)).content.decode()
+
+
+def test_the_terms_that_are_changed_are_unfolded(root: Client) -> None:
+    _fleet()
+    fields = root.get(WHAT_IF).context["form"]
+    assert [is_open for _title, _fields, is_open in fields.groups()] == [True] + [False] * 6
+    data = {"asked": "yes", **{name: field.value() for name, field in ((f.name, f) for f in fields)}, "roi_days": 14}
+    asked = root.get(WHAT_IF, {name: value for name, value in data.items() if value is not False})
+    unfolded = [title for title, _fields, is_open in asked.context["form"].groups() if is_open]
+    assert (unfolded[0], "ROI" in unfolded, len(unfolded)) == ("Weekly reviews", True, 2)
