@@ -12,8 +12,8 @@ from auction.models.results import CAPTURED
 MOST_QUESTS: Final = 50
 TOP: Final = 10
 
-# What was promised stands beside what was realised, of the same slots: those that were graded. A promise is that of
-# the bid; where a slot was given there was none, and it is what the task says.
+# What was promised stands beside what was realised, of the same slots: those that were graded. A promise is what the
+# bid or the task said, whichever is more, as in the split.
 _QUESTS: Final = """
 WITH pools AS MATERIALIZED (SELECT id FROM auction_pools),
 slots AS MATERIALIZED (
@@ -21,15 +21,11 @@ slots AS MATERIALIZED (
       FROM pools p JOIN compute_auction_clears c ON c.pool_id = p.id
      WHERE c.cleared_at > %(since)s AND c.cleared_at <= %(now)s
        AND c.account_id IN (SELECT account_id FROM auction_quests)),
-promises AS (
-    SELECT s.account_id, s.actual_impact, b.expected_value_usd AS promised
-      FROM slots s JOIN compute_auction_bids b ON b.id = s.bid_id WHERE s.actual_impact IS NOT NULL
-    UNION ALL
-    SELECT s.account_id, s.actual_impact, t.expected_value_usd
-      FROM slots s JOIN auction_tasks t ON t.id = s.winning_task_id WHERE s.actual_impact IS NOT NULL AND s.is_given),
 graded AS (
-    SELECT account_id, count(*) AS number, sum(actual_impact) AS impact, sum(promised) AS promised
-      FROM promises GROUP BY 1),
+    SELECT s.account_id, count(*) AS number, sum(s.actual_impact) AS impact, sum(greatest(
+               (SELECT expected_value_usd FROM compute_auction_bids WHERE id = s.bid_id),
+               (SELECT expected_value_usd FROM auction_tasks WHERE id = s.winning_task_id))) AS promised
+      FROM slots s WHERE s.actual_impact IS NOT NULL GROUP BY 1),
 spent AS (
     SELECT account_id, count(*) FILTER (WHERE NOT is_given) AS wins, count(*) FILTER (WHERE is_given) AS given,
            coalesce(sum(charge_tokens) FILTER (WHERE state = ANY(%(captured)s)), 0)::bigint AS tokens
@@ -54,7 +50,8 @@ SELECT *, count(*) OVER (), (sum(spent) OVER ())::bigint, (sum(wins) OVER ())::b
 
 _TOP_WINS: Final = """
 SELECT c.id, c.winning_task_id, t.title, a.owner_type || ':' || a.owner_id, c.state, c.max_price_tokens,
-       c.charge_tokens, c.max_price_tokens * p.usd_per_token, b.expected_value_usd, c.actual_impact, c.impact_roi
+       c.charge_tokens, c.max_price_tokens * p.usd_per_token, greatest(b.expected_value_usd, t.expected_value_usd),
+       c.actual_impact, c.impact_roi
   FROM (SELECT * FROM compute_auction_clears
          WHERE pool_id = (SELECT id FROM auction_pools WHERE name = %(pool)s)
            AND cleared_at > %(since)s AND cleared_at <= %(now)s AND NOT is_given

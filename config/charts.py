@@ -90,7 +90,8 @@ def _datasets(chart: Chart) -> list[dict[str, Any]]:
         if chart.kind is Kind.STEPS:
             dataset["stepped"] = "before"
         if chart.kind in {Kind.LINE, Kind.STEPS}:
-            dataset |= {"pointRadius": 0 if len(data) > 1 else 3, "borderWidth": 2, "spanGaps": False}
+            is_line = sum(value is not None for value in data) > 1  # a point alone is seen as one
+            dataset |= {"pointRadius": 0 if is_line else 3, "borderWidth": 2, "spanGaps": False}
         made.append(dataset)
     return made
 

@@ -7,70 +7,73 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
-from economics import overview, standings
+from economics import standings
 from economics.models import Envelope, LanguageModel, Reserve
 
 LARGEST: Final = 10
 
 # The figures of `economics_standing` for a whole fleet. Most lines are those that columns of envelopes keep: their
-# limits are summed up without a look at them, and what stands against a line is looked up where anything does.
-# The windows are asked for before, so that the planner knows how few of all counters are of these.
+# limits are summed up without a look at them, and what stands against a line is looked up where anything does. The
+# windows are asked for before: the planner knows then how few of all counters are of these.
 _WINDOWS: Final = """
-SELECT array_agg(kind), array_agg(w.starts), array_agg(economics_window_end(kind, w.starts, p.zone))
+SELECT kind, w.starts, economics_window_end(kind, w.starts, p.zone)
   FROM economics_policy p, unnest(ARRAY['day', 'week', 'month', 'lifetime']) AS kind,
        LATERAL (SELECT economics_window_start(kind, %(now)s, p.zone, p.week_starts_on)) AS w(starts)
 """
-_BY_CLASS: Final = """
-WITH windows AS MATERIALIZED (
-    SELECT * FROM unnest(%(kinds)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-                  AS w(kind, starts, ends)),
-sums AS (
-    SELECT b.window_kind, count(*) AS envelopes, sum(effective_token_budget) AS tokens,
-           sum(effective_cpu_budget) AS cpu, count(storage_budget_gb) AS stored, count(api_call_budget) AS called,
-           sum(economics_limit('storage_gb_hours', storage_budget_gb, market_weight, 0, w.starts, w.ends)) AS storage,
-           sum(economics_limit('api_calls', api_call_budget, market_weight, 0, w.starts, w.ends)) AS calls
-      FROM resource_budgets b JOIN windows w ON w.kind = b.window_kind GROUP BY 1),
-granted AS MATERIALIZED (
+_STARTS: Final = """
+CASE l.window_kind WHEN 'day' THEN %(day)s::timestamptz WHEN 'week' THEN %(week)s WHEN 'month' THEN %(month)s
+                   WHEN 'lifetime' THEN %(lifetime)s END
+"""
+_ENDS: Final = """
+CASE l.window_kind WHEN 'day' THEN %(day_end)s::timestamptz WHEN 'week' THEN %(week_end)s
+                   WHEN 'month' THEN %(month_end)s END
+"""
+_BY_CLASS: Final = f"""
+WITH granted AS MATERIALIZED (
     SELECT g.line_id, sum(g.amount) AS amount
-      FROM economics_grants g JOIN economics_lines l ON l.id = g.line_id JOIN windows w ON w.kind = l.window_kind
-     WHERE g.ended_at IS NULL AND w.starts BETWEEN g.first_window AND g.last_window GROUP BY 1),
+      FROM economics_grants g JOIN economics_lines l ON l.id = g.line_id
+     WHERE g.ended_at IS NULL AND {_STARTS} BETWEEN g.first_window AND g.last_window GROUP BY 1),
+sums AS (
+    SELECT l.window_kind, count(*) AS envelopes, sum(effective_token_budget) AS tokens,
+           sum(effective_cpu_budget) AS cpu, count(storage_budget_gb) AS stored, count(api_call_budget) AS called,
+           sum(economics_limit('storage_gb_hours', storage_budget_gb, market_weight, 0, {_STARTS}, {_ENDS})) AS storage,
+           sum(floor(api_call_budget * (1 + market_weight))) AS calls
+      FROM resource_budgets l GROUP BY 1),
 used AS (
-    SELECT l.resource_type, l.qualifier, l.window_kind, c.settled, c.held, l.base IS NOT NULL AS bounded,
-           CASE WHEN l.base IS NOT NULL THEN greatest(0, c.settled + c.held - economics_limit(
-               l.resource_type, l.base, b.market_weight, coalesce(g.amount, 0), w.starts, w.ends)) ELSE 0 END AS over
-      FROM economics_counters c JOIN economics_lines l ON l.id = c.line_id
-      JOIN windows w ON w.kind = l.window_kind AND w.starts = c.window_start
-      JOIN resource_budgets b ON b.id = l.envelope_id
-      LEFT JOIN granted g ON g.line_id = l.id
-     WHERE c.window_start = ANY(%(starts)s::timestamptz[])),
+    SELECT l.resource_type, l.qualifier, l.window_kind, sum(c.settled) AS settled, sum(c.held) AS held,
+           sum(CASE WHEN l.base IS NULL THEN 0 ELSE least(c.settled + c.held, economics_limit(
+               l.resource_type, l.base, b.market_weight, 0, {_STARTS}, {_ENDS})
+               + coalesce((SELECT amount FROM granted WHERE line_id = l.id), 0)) END) AS taken
+      FROM (SELECT * FROM economics_counters WHERE window_start = ANY(%(starts)s::timestamptz[])) AS c
+      JOIN economics_lines l ON l.id = c.line_id JOIN resource_budgets b ON b.id = l.envelope_id
+     WHERE c.window_start = {_STARTS} GROUP BY 1, 2, 3),
 parts AS (
     SELECT v.resource_type, '' AS qualifier, window_kind, v.lines, envelopes - v.lines AS open_lines, 0 AS granted,
-           v.most, 0 AS settled, 0 AS held, 0 AS left_open
+           v.most, 0 AS settled, 0 AS held, 0 AS taken
       FROM sums, LATERAL (VALUES ('llm_tokens', envelopes, tokens), ('cpu_seconds', envelopes, cpu),
                                  ('storage_gb_hours', stored, storage), ('api_calls', called, calls)
                          ) AS v(resource_type, lines, most)
     UNION ALL
     SELECT l.resource_type, l.qualifier, l.window_kind, count(l.base), count(*) - count(l.base), 0,
-           sum(economics_limit(l.resource_type, l.base, b.market_weight, 0, w.starts, w.ends)), 0, 0, 0
-      FROM economics_lines l JOIN windows w ON w.kind = l.window_kind JOIN resource_budgets b ON b.id = l.envelope_id
-     WHERE NOT l.is_named GROUP BY 1, 2, 3
+           sum(economics_limit(l.resource_type, l.base, b.market_weight, 0, {_STARTS}, {_ENDS})), 0, 0, 0
+      FROM economics_lines l JOIN resource_budgets b ON b.id = l.envelope_id WHERE NOT l.is_named GROUP BY 1, 2, 3
     UNION ALL
     SELECT l.resource_type, l.qualifier, l.window_kind, 0, 0, sum(g.amount), sum(g.amount), 0, 0, 0
       FROM granted g JOIN economics_lines l ON l.id = g.line_id AND l.base IS NOT NULL GROUP BY 1, 2, 3
     UNION ALL
-    SELECT resource_type, qualifier, window_kind, 0, 0, 0, 0, sum(settled), sum(held),
-           sum(over) - coalesce(sum(settled + held) FILTER (WHERE bounded), 0)
-      FROM used GROUP BY 1, 2, 3)
+    SELECT resource_type, qualifier, window_kind, 0, 0, 0, 0, settled, held, taken FROM used)
 SELECT resource_type, qualifier, window_kind, sum(lines)::bigint, sum(open_lines)::bigint, sum(granted),
-       coalesce(sum(most), 0), sum(settled), sum(held), coalesce(sum(most), 0) + sum(left_open)
+       coalesce(sum(most), 0), sum(settled), sum(held), coalesce(sum(most), 0) - sum(taken)
   FROM parts GROUP BY 1, 2, 3 HAVING sum(most) > 0 OR sum(settled) > 0 OR sum(held) > 0
  ORDER BY array_position(ARRAY['llm_tokens', 'cpu_seconds', 'storage_gb_hours', 'api_calls'], resource_type),
           array_position(ARRAY['day', 'week', 'month', 'lifetime'], window_kind), qualifier
  LIMIT %(most)s
-"""
+"""  # noqa: S608 - made of constants
 _USED: Final = """
+WITH calendar AS (SELECT (%(now)s::timestamptz AT TIME ZONE zone)::date AS today FROM economics_policy)
 SELECT resource_type, tier, provider, entity_type, sum(amount), sum(cost), sum(unpriced_amount), sum(events)::bigint
-  FROM economics_usage_days WHERE day > %(today)s::date - %(days)s::int AND day <= %(today)s GROUP BY 1, 2, 3, 4
+  FROM economics_usage_days
+ WHERE day > (SELECT today FROM calendar) - %(days)s::int AND day <= (SELECT today FROM calendar) GROUP BY 1, 2, 3, 4
 """
 _MOST_KINDS: Final = 60  # of class, tier or provider, and window: providers name themselves as they like
 
@@ -149,8 +152,13 @@ def by_class(*, now: datetime) -> list[Total]:
     A class as a whole has the qualifier "": its tiers or providers are parts of it and not to be added. Kinds of
     lines that bound nothing and have nothing used are left out.
     """
-    ((kinds, starts, ends),) = _rows(_WINDOWS, {"now": now})
-    terms = {"kinds": kinds, "starts": starts, "ends": ends, "most": _MOST_KINDS}
+    windows = _rows(_WINDOWS, {"now": now})
+    terms = {
+        "most": _MOST_KINDS,
+        "starts": [start for _kind, start, _end in windows],
+        **{kind: start for kind, start, _end in windows},
+        **{f"{kind}_end": end for kind, _start, end in windows},
+    }
     return [Total(*row) for row in _rows(_BY_CLASS, terms)]
 
 
@@ -180,9 +188,7 @@ def used(*, now: datetime, days: int = 30) -> Usage:
     """
     kinds: dict[tuple[str, str], Used] = {}
     types: dict[tuple[str, str], Used] = {}
-    for resource_type, tier, provider, entity_type, *sums in _rows(
-        _USED, {"today": overview.today(now=now), "days": days}
-    ):
+    for resource_type, tier, provider, entity_type, *sums in _rows(_USED, {"now": now, "days": days}):
         _add(kinds, resource_type, {"llm_tokens": tier, "api_calls": provider}.get(resource_type, ""), sums)
         _add(types, resource_type, entity_type, sums)
     return Usage(_dearest_first(kinds), _dearest_first(types))

@@ -13,7 +13,7 @@ from config import charts, site
 from economics import overview, standings, totals
 from governance.pages import figures, kept
 
-SECONDS: Final = 60
+SECONDS: Final = 120
 _HEADS: Final = (
     *("Class and window", "Used and held", "Limit", "of it grants", "Used", "Held", "Remaining"),
     *("Lines", "Without a ceiling"),

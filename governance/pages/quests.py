@@ -12,8 +12,8 @@ from auction import spending
 from config import charts, site
 from governance.pages import figures, kept
 
-SECONDS: Final = 60
-DAYS: Final = ((1, "24 hours"), (7, "7 days"), (28, "28 days"))
+SECONDS: Final = {1: 60, 7: 60, 28: 300}  # how long what was spent in so many days is kept
+DAYS: Final = {1: "24 hours", 7: "7 days", 28: "28 days"}
 _NAMED: Final = charts.COLOURS - 1  # in the pie; all others are one piece
 _COMPARED: Final = 10
 _HEADS: Final = (
@@ -25,13 +25,15 @@ _HEADS: Final = (
 def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     """Return what the tab shows of the days that the address names, to this person, at this moment."""
     asked = request.GET.get("days", "")
-    days = int(asked) if asked in {str(choice) for choice, _name in DAYS} else DAYS[1][0]
-    found, at = kept.kept(f"quests:{days}", lambda of: spending.of_quests(now=of, days=days), now=now, seconds=SECONDS)
+    days = next((choice for choice in DAYS if asked == str(choice)), 7)
+    found, at = kept.kept(
+        f"quests:{days}", lambda of: spending.of_quests(now=of, days=days), now=now, seconds=SECONDS[days]
+    )
     links = figures.Links(request)
     return {
         "at": at,
         "days": days,
-        "periods": DAYS,
+        "periods": DAYS.items(),
         "found": found,
         "spent": figures.number(found.spent),
         "won": figures.number(found.wins),

@@ -12,8 +12,7 @@ from config import charts, site
 from economics import overview, totals
 from governance.pages import figures, kept
 
-SECONDS: Final = 60
-DAYS: Final = (7, 30, 90)
+SECONDS: Final = {7: 60, 30: 300, 90: 300}  # how long what was used in so many days is kept
 _SERIES: Final = charts.COLOURS
 _MOST_PARTS: Final = 40
 _KIND_HEADS: Final = ("Class", "Tier or provider", "Used", "Cost (USD)", "Share", "Not priced yet", "Reports", "Models")
@@ -32,15 +31,15 @@ class Used(NamedTuple):
 def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     """Return what the tab shows of the days that the address names, to this person, at this moment."""
     asked = request.GET.get("days", "")
-    days = int(asked) if asked in {str(choice) for choice in DAYS} else DAYS[1]
-    used, at = kept.kept(f"usage:{days}", lambda of: _used(of, days), now=now, seconds=SECONDS)
+    days = next((choice for choice in SECONDS if asked == str(choice)), 7)
+    used, at = kept.kept(f"usage:{days}", lambda of: _used(of, days), now=now, seconds=SECONDS[days])
     links = figures.Links(request)
     cost = used.usage.cost
     totals_of_days = used.spending.totals
     return {
         "at": at,
         "days": days,
-        "periods": [(choice, f"{choice} days") for choice in DAYS],
+        "periods": [(choice, f"{choice} days") for choice in SECONDS],
         "cost": figures.usd(cost),
         "mean": figures.usd(cost / days),
         "today": figures.usd(totals_of_days[-1]),

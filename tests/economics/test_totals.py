@@ -152,4 +152,5 @@ def test_the_number_of_queries_is_the_same_for_few_and_for_many() -> None:
             _queries(lambda: totals.largest(now=NOON)),
             _queries(lambda: totals.used(now=NOON)),
         ])  # fmt: skip
-    assert counts == [[2, 3, 2]] * 2
+    assert counts[0] == counts[1]
+    assert max(counts[0]) <= 3

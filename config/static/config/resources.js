@@ -26,7 +26,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const data = JSON.parse(canvas.dataset.value);
     if (data.datasets.length !== chart.data.datasets.length) return false;
     chart.data.labels = data.labels;
-    data.datasets.forEach((set, place) => { chart.data.datasets[place].data = set.data; });
+    data.datasets.forEach((set, place) => {
+      chart.data.datasets[place].data = set.data;
+      if ("pointRadius" in set) chart.data.datasets[place].pointRadius = set.pointRadius;
+    });
     chart.update();
     const [before, after] = [part.querySelector(".results"), fresh.querySelector(".results")];
     if (before && after) before.replaceWith(after);
