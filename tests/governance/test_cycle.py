@@ -66,7 +66,8 @@ def test_the_admin_the_api_and_the_tick_tell_the_same_outcome() -> None:
     assert ballot["as_it_stands"] == {"outcome": "approved", "granted": 300, "revisit_at": None}
     person = Client()
     person.force_login(first)
-    assert "If it closed now: approved, +300 of the 500." in person.get(page(Proposal, asked.pk)).content.decode()
+    shown = person.get(page(Proposal, asked.pk)).content.decode()
+    assert "<dt>If it closed now</dt><dd>approved, +300 of the 500 <small>" in shown
     cycle.run_due(now=opened + senate.VOTING)
     done = Ballot.objects.get(proposal=asked)
     assert (done.outcome, done.granted, done.revisit_at) == ("approved", 300, None)
