@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
+TODAY = date(2026, 3, 2)
 
 
 def _near(at: Any = NOON, **terms: Any) -> list[tuple[str, str, str]]:
@@ -111,7 +112,7 @@ def test_spend_is_told_by_day_and_kind_with_days_of_nothing() -> None:
     factories.record(own, 1_000, at=NOON)
     factories.record(own, 1_000, at=NOON - 3 * DAY)
     factories.record(own, 1_000, at=NOON, model="unheard-of")
-    spent = overview.spending(now=NOON, days=3)
+    spent = overview.spending(last=TODAY, days=3)
     assert spent.days == [date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 2)]
     assert [(kind.resource_type, kind.tier, [float(cost) for cost in kind.costs]) for kind in spent.kinds] == [
         ("llm_tokens", "frontier", [0, 0, 1.3]),
@@ -129,16 +130,29 @@ def test_days_are_those_of_the_policys_zone() -> None:
     factories.model()
     late = NOON.replace(hour=16)  # the next day in Tokyo
     factories.record(factories.envelope(), 1_000, at=late)
-    assert overview.spending(now=NOON, days=1).days == [date(2026, 3, 2)]
-    assert overview.spending(now=late, days=1).days == [date(2026, 3, 3)]
-    assert len(overview.spenders(now=late)) == 1
-    assert [float(total) for total in overview.spending(now=late, days=2).totals] == [0, 1.3]
+    assert overview.today(now=NOON) == TODAY
+    assert overview.today(now=late) == TODAY + DAY
+    assert overview.spenders(last=TODAY) == []
+    assert len(overview.spenders(last=TODAY + DAY)) == 1
+    assert [float(total) for total in overview.spending(last=TODAY + DAY, days=2).totals] == [0, 1.3]
+
+
+def test_days_before_are_joined_to_the_last_ones() -> None:
+    factories.model()
+    factories.model("small-1", tier="economy", rate="0.0001", output_rate="0.0001")
+    own = factories.envelope(tokens=10_000)
+    for ago, model in ((0, "deep-1"), (1, "small-1"), (3, "deep-1"), (4, "small-1"), (4, "deep-1")):
+        factories.record(own, 1_000, at=NOON - ago * DAY, model=model)
+    whole = overview.spending(last=TODAY, days=5)
+    before, lately = overview.spending(last=TODAY - 2 * DAY, days=3), overview.spending(last=TODAY, days=2)
+    assert overview.joined(before, lately) == whole
+    assert [float(total) for total in whole.totals] == [1.4, 1.3, 0, 0.1, 1.3]
 
 
 def test_of_nothing_spent_there_are_days() -> None:
-    assert overview.spending(now=NOON, days=2) == ([date(2026, 3, 1), date(2026, 3, 2)], [])
-    assert overview.spending(now=NOON, days=2).totals == [0, 0]
-    assert overview.spenders(now=NOON) == []
+    assert overview.spending(last=TODAY, days=2) == ([date(2026, 3, 1), date(2026, 3, 2)], [])
+    assert overview.spending(last=TODAY, days=2).totals == [0, 0]
+    assert overview.spenders(last=TODAY) == []
 
 
 def test_the_dearest_entities_come_first() -> None:
@@ -146,12 +160,12 @@ def test_the_dearest_entities_come_first() -> None:
     own = {name: factories.envelope(name) for name in ("a", "b", "c")}
     for name, tokens, ago in (("a", 100, 0), ("b", 300, 0), ("c", 200, 0), ("c", 200, 1)):
         factories.record(own[name], tokens, at=NOON - ago * DAY)
-    found = overview.spenders(now=NOON, most=2)
+    found = overview.spenders(last=TODAY, most=2)
     assert [(row.entity_id, row.envelope_id, float(row.cost)) for row in found] == [
         ("b", own["b"].pk, 0.39),
         ("c", own["c"].pk, 0.26),
     ]
-    assert [row.entity_id for row in overview.spenders(now=NOON, days=2)] == ["c", "b", "a"]
+    assert [row.entity_id for row in overview.spenders(last=TODAY, days=2)] == ["c", "b", "a"]
 
 
 # Alerts, a pause, and what a new house has
@@ -204,9 +218,9 @@ def test_the_number_of_queries_is_the_same_for_few_and_for_many() -> None:
         counts.append(
             [
                 _queries(lambda: overview.near_limits(now=after(60), most=50)),
-                _queries(lambda: overview.spending(now=NOON)),
-                _queries(lambda: overview.spenders(now=NOON, most=50)),
+                _queries(lambda: overview.spending(last=TODAY)),
+                _queries(lambda: overview.spenders(last=TODAY, most=50)),
                 _queries(lambda: overview.latest_alerts(most=50)),
             ]
         )
-    assert counts == [[2, 1, 1, 1]] * 2
+    assert counts == [[1, 1, 1, 1]] * 2

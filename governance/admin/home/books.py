@@ -1,7 +1,7 @@
 """The books on the home page: spend against the cap, lines near their limits, where the money went, alerts."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -19,7 +19,7 @@ from governance.admin.home.parts import Figure, Made
 
 _SHOWN: Final = 8
 _DAYS: Final = 30
-_WEEK: Final = 7
+_LATELY: Final = 2  # days that are read every minute; those before hardly change, and are read every hour
 _KINDS: Final = charts.COLOURS  # more would wear a colour twice
 _CLASSES: Final = {
     "llm_tokens": "LLM, no tier",
@@ -56,19 +56,22 @@ def near(_request: HttpRequest, now: datetime) -> Made:
     """Return the lines of envelopes near their limits, the fullest first."""
     at, found = parts.kept("near", 30, now=now, find=lambda: overview.near_limits(now=now, most=_SHOWN))
     address = reverse("admin:economics_envelope_changelist")
-    note = f"{found.full:,} reached it" if found.near else "none above 80 %"
+    note = f"{_counted(found.full)} reached it" if found.near else "none above 80 %"
     tone = "bad" if found.full else "wait" if found.near else "good"
     figure = Figure(
-        "Lines near their limits", f"{found.near:,}", note, tone, reverse("admin:economics_alert_changelist")
+        "Lines near their limits", _counted(found.near), note, tone, reverse("admin:economics_alert_changelist")
     )
     rows = [(_entity(line), _used(line, now)) for line in found.lines]
     body = table(("Envelope", "Used and held"), rows, frozenset({1})) if rows else parts.nothing(_NONE_NEAR)
-    more = found.near - len(found.lines)
-    rest = format_html("<p>{} more lines.</p>", f"{more:,}") if more else ""
+    rest = format_html("<p>{} in all.</p>", _counted(found.near)) if found.near > len(rows) else ""
     return Made(
         parts.panel("Envelopes near their limits", body, rest, links=(("Envelopes", address),), note=parts.as_of(at)),
         figure,
     )
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}{' or more' if number >= overview.MOST_COUNTED else ''}"
 
 
 def _entity(line: overview.Near) -> SafeString:
@@ -105,7 +108,12 @@ def _used(line: overview.Near, now: datetime) -> SafeString:
 
 def spend(_request: HttpRequest, now: datetime) -> Made:
     """Return the spend of each of the last 30 days by tier and class."""
-    at, found = parts.kept("spend", 60, now=now, find=lambda: overview.spending(now=now, days=_DAYS))
+    at, lately = _last_days(now)
+    end = lately.days[0] - timedelta(days=1)
+    _at, before = parts.kept(
+        f"spend-until:{end}", 3600, now=now, find=lambda: overview.spending(last=end, days=_DAYS - _LATELY)
+    )
+    found = overview.joined(before, lately)
     kinds = [(_kind(kind), kind.costs) for kind in found.kinds]
     if len(kinds) > _KINDS:
         others = [sum(costs, Decimal()) for costs in zip(*(costs for _name, costs in kinds[_KINDS - 1 :]), strict=True)]
@@ -121,10 +129,14 @@ def spend(_request: HttpRequest, now: datetime) -> Made:
             [parts.usd(cost) for cost in (*costs, sum(costs, Decimal()))] for costs in _by_day(kinds, len(found.days))
         ],
         unit=f"USD a day; {parts.usd(total)} in all",
-        note=f"By the day of use, {parts.as_of(at)}. What has no price yet is not in it.",
+        note=f"By the day of use, {parts.as_of(at)}, older days up to an hour before. Unpriced use is not in it.",
         empty="Nothing spent in these days. Spend appears with the first usage that has a price.",
     )
     return Made(charts.render(chart))
+
+
+def _last_days(now: datetime) -> tuple[datetime, overview.Spending]:
+    return parts.kept("spend", 60, now=now, find=lambda: overview.spending(last=overview.today(now=now), days=_LATELY))
 
 
 def _by_day(kinds: Sequence[tuple[str, Sequence[Decimal]]], days: int) -> list[tuple[Decimal, ...]]:
@@ -136,13 +148,16 @@ def _kind(kind: overview.Spent) -> str:
 
 
 def spenders(request: HttpRequest, now: datetime) -> Made:
-    """Return the entities that cost most in the last week, and each one's share of the whole."""
-    at, found = parts.kept("spenders", 60, now=now, find=lambda: overview.spenders(now=now, days=_WEEK, most=_SHOWN))
+    """Return the entities that cost most since yesterday began."""
+    last = _last_days(now)[1].days[-1]
+    at, found = parts.kept(
+        "spenders", 60, now=now, find=lambda: overview.spenders(last=last, days=_LATELY, most=_SHOWN)
+    )
     leads = request.user.has_perm("economics.view_envelope")
     rows = [(_spender(row, leads=leads), parts.usd(row.cost)) for row in found]
-    body = table(("Entity", "USD"), rows) if rows else parts.nothing("Nothing was spent in the last seven days.")
+    body = table(("Entity", "USD"), rows) if rows else parts.nothing("Nothing was spent today or yesterday.")
     links = (("Days of usage", _days()),)
-    return Made(parts.panel("Dearest of the last 7 days", body, links=links, note=parts.as_of(at)))
+    return Made(parts.panel("Dearest since yesterday", body, links=links, note=parts.as_of(at)))
 
 
 def _days() -> str:

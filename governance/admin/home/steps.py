@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from django.core.cache import cache
-from django.db.models import Count, Subquery, Value
+from django.db.models import Count, Exists, Subquery, Value
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -90,15 +90,15 @@ def _done() -> tuple[bool, ...]:
         books.has_prices,
         books.has_cap,
         books.has_envelopes,
-        _are_quorate(),
-        AgentKey.objects.filter(revoked_at=None).exists(),
+        *_people_and_keys(),
         quests.are_open(),
     )
 
 
-def _are_quorate() -> bool:
-    """Tell whether there are as many reviewers as the quorum; in one query."""
+def _people_and_keys() -> tuple[bool, bool]:
+    """Tell whether there are as many reviewers as the quorum, and any key; in one query."""
     reviewers = User.objects.with_perm(ballots.RIGHT, include_superusers=False).filter(is_staff=True)
     counted = reviewers.order_by().values(all=Value(1)).annotate(number=Count("pk", distinct=True)).values("number")
-    policy = SenatePolicy.objects.annotate(reviewers=Subquery(counted)).latest("version")
-    return (policy.reviewers or 0) >= policy.quorum
+    keys = AgentKey.objects.filter(revoked_at=None)
+    policy = SenatePolicy.objects.annotate(reviewers=Subquery(counted), has_keys=Exists(keys)).latest("version")
+    return (policy.reviewers or 0) >= policy.quorum, policy.has_keys
