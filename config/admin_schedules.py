@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from celery import current_app
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -13,7 +12,7 @@ from django_celery_beat import admin as beat_admin
 from django_celery_beat import models as beat
 from kombu.exceptions import OperationalError
 
-from config import dressed
+from config import celery, dressed
 from config.schedule import BEAT_SCHEDULE
 from config.site import CONFIRMED, HouseAdmin
 
@@ -66,8 +65,8 @@ class PeriodicTaskForm(forms.ModelForm[beat.PeriodicTask]):
 
 def _known() -> list[str]:
     """Return the names of the tasks that workers know, without those of the machinery."""
-    current_app.loader.import_default_modules()
-    return [name for name in current_app.tasks if not name.startswith("celery.")]
+    celery.app.loader.import_default_modules()
+    return [name for name in celery.app.tasks if not name.startswith("celery.")]
 
 
 class TasksOfASchedule(dressed.TabularInline[beat.PeriodicTask, beat.IntervalSchedule]):
@@ -164,7 +163,8 @@ class PeriodicTaskAdmin(HouseAdmin[beat.PeriodicTask]):
         except OperationalError:
             self.message_user(request, "The broker cannot be reached. Try again in a moment.", messages.ERROR)
             return None
-        self.message_user(request, f"Sent to the workers: {_names(sent)}.")
+        if sent:
+            self.message_user(request, f"Sent to the workers: {_names(sent)}.")
         if unknown := [task for task in queryset if task.task not in known]:
             self.message_user(request, f"No worker knows what these name: {_names(unknown)}.", messages.ERROR)
         return None
@@ -196,7 +196,7 @@ def _names(tasks: Sequence[beat.PeriodicTask]) -> str:
 
 def _send(task: beat.PeriodicTask) -> None:
     """Send a task to the workers as beat would: with its arguments, and too old as soon."""
-    current_app.send_task(
+    celery.app.send_task(
         task.task,
         args=json.loads(task.args),
         kwargs=json.loads(task.kwargs),
