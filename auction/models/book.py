@@ -90,6 +90,7 @@ class Task(models.Model):
         )
         indexes = (
             models.Index(name="task_by_wallet", fields=["wallet", "state"]),
+            models.Index(name="task_by_time", fields=["-created_at", "-id"]),
             models.Index(
                 name="task_open_of_quest", fields=["quest", "-expected_value_usd", "id"], condition=Q(state="open")
             ),

@@ -233,6 +233,7 @@ class Slot(models.Model):
         indexes = (
             models.Index(name="slot_open", fields=["pool", "available_at", "id"], condition=Q(state="open")),
             models.Index(name="slot_offer_ends", fields=["offer_until"], condition=Q(state="open")),
+            models.Index(name="slot_by_time", fields=["-created_at", "-id"]),
         )
         triggers = (
             laws.forwards(
