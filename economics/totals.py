@@ -1,7 +1,7 @@
 """Sums over the whole house: what envelopes may spend, what reviews have freed, and what was used of what."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -70,10 +70,8 @@ SELECT resource_type, qualifier, window_kind, sum(lines)::bigint, sum(open_lines
  LIMIT %(most)s
 """  # noqa: S608 - made of constants
 _USED: Final = """
-WITH calendar AS (SELECT (%(now)s::timestamptz AT TIME ZONE zone)::date AS today FROM economics_policy)
 SELECT resource_type, tier, provider, entity_type, sum(amount), sum(cost), sum(unpriced_amount), sum(events)::bigint
-  FROM economics_usage_days
- WHERE day > (SELECT today FROM calendar) - %(days)s::int AND day <= (SELECT today FROM calendar) GROUP BY 1, 2, 3, 4
+  FROM economics_usage_days WHERE day > %(last)s::date - %(days)s::int AND day <= %(last)s GROUP BY 1, 2, 3, 4
 """
 _MOST_KINDS: Final = 60  # of class, tier or provider, and window: providers name themselves as they like
 
@@ -181,14 +179,14 @@ def freed() -> list[Freed]:
     return [Freed(*row) for row in kept.values_list("window_kind", "qualifier", "amount")]
 
 
-def used(*, now: datetime, days: int = 30) -> Usage:
-    """Return what was used in the last days (today in the policy's zone among them), from days of usage, dearest first.
+def used(*, last: date, days: int = 30) -> Usage:
+    """Return what was used in some days in a row, from days of usage (those of the policy's zone), the dearest first.
 
     Days of usage keep the tier of LLM tokens and the provider of calls; not the model.
     """
     kinds: dict[tuple[str, str], Used] = {}
     types: dict[tuple[str, str], Used] = {}
-    for resource_type, tier, provider, entity_type, *sums in _rows(_USED, {"now": now, "days": days}):
+    for resource_type, tier, provider, entity_type, *sums in _rows(_USED, {"last": last, "days": days}):
         _add(kinds, resource_type, {"llm_tokens": tier, "api_calls": provider}.get(resource_type, ""), sums)
         _add(types, resource_type, entity_type, sums)
     return Usage(_dearest_first(kinds), _dearest_first(types))

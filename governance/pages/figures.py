@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import urlencode
 
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -100,5 +101,5 @@ class Links:
         app, name = model.split(".")
         if not self.may(f"{app}.view_{name}"):
             return text
-        address = reverse(f"admin:{app}_{name}_{page}", args=args)
+        address = reverse(f"admin:{app}_{name}_{page}", args=[quote(one) for one in args])
         return format_html('<a href="{}{}">{}</a>', address, f"?{urlencode(terms)}" if terms else "", text)

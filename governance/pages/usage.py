@@ -65,10 +65,11 @@ def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
 
 
 def _used(now: datetime, days: int) -> Used:
+    last = overview.today(now=now)
     return Used(
-        overview.spending(now=now, days=days),
-        totals.used(now=now, days=days),
-        overview.spenders(now=now, days=days),
+        overview.spending(last=last, days=days),
+        totals.used(last=last, days=days),
+        overview.spenders(last=last, days=days),
         totals.models_of_tiers(),
     )
 

@@ -37,7 +37,7 @@ def test_a_new_house_has_no_totals() -> None:
     assert totals.by_class(now=NOON) == []
     assert totals.largest(now=NOON) == []
     assert totals.freed() == []
-    assert totals.used(now=NOON) == totals.Usage([], [])
+    assert totals.used(last=NOON.date()) == totals.Usage([], [])
 
 
 def test_totals_add_up_by_class_window_and_tier() -> None:
@@ -120,7 +120,7 @@ def test_use_is_told_by_tier_or_provider_and_by_type_of_entity() -> None:
     factories.record(own, 2, resource_type="api_calls", provider="acme")
     factories.record(own, 300, model="unheard-of")
     factories.record(own, 100, at=NOON - 9 * DAY)
-    found = totals.used(now=NOON, days=7)
+    found = totals.used(last=NOON.date(), days=7)
     assert [(one.resource_type, one.part, int(one.amount), int(one.unpriced), one.events) for one in found.kinds] == [
         ("llm_tokens", "frontier", 1_100, 0, 2),
         ("api_calls", "acme", 2, 0, 1),
@@ -150,7 +150,7 @@ def test_the_number_of_queries_is_the_same_for_few_and_for_many() -> None:
         counts.append([
             _queries(lambda: totals.by_class(now=NOON)),
             _queries(lambda: totals.largest(now=NOON)),
-            _queries(lambda: totals.used(now=NOON)),
+            _queries(lambda: totals.used(last=NOON.date())),
         ])  # fmt: skip
     assert counts[0] == counts[1]
     assert max(counts[0]) <= 3

@@ -47,7 +47,9 @@ document.addEventListener("DOMContentLoaded", () => {
       set.borderColor = colour(set.borderColor);
       set.backgroundColor = Array.isArray(set.backgroundColor) ? set.backgroundColor.map(colour) : colour(set.backgroundColor);
     });
-    new window.Chart(canvas, { type: canvas.dataset.type, data, options: JSON.parse(canvas.dataset.options) });
+    const options = JSON.parse(canvas.dataset.options);
+    Object.values(options.scales || {}).forEach((axis) => { axis.grid = { ...axis.grid, color: seen.getPropertyValue("--line").trim() }; });
+    new window.Chart(canvas, { type: canvas.dataset.type, data, options });
   };
 
   /* Who stands on a link of a part stands on the same link of the new one. */
