@@ -71,7 +71,9 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
         other = Slot.objects.filter(offers_again=slot).first()
         if other is None:
             return "It was not offered again."
-        return format_html('<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[other.pk]), other.pk)
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[admin.utils.quote(other.pk)]), other.pk
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show above the list how many slots of each pool are in which state."""

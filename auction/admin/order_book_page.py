@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse
@@ -126,7 +127,7 @@ def _bid(bid: Bid, *, wins: bool) -> tuple[object, ...]:
         ),
         format_html('<span class="badge is-good">{}</span>', "would win") if wins else badge("open"),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_wallet", args=[bid.account_id]), bid.account),
-        format_html('<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[bid.task_id]), bid.task),
+        format_html('<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[quote(bid.task_id)]), bid.task),
         f"{bid.time_in_force}{', automatic' if bid.is_automatic else ''}",
         f"{bid.placed_at:%Y-%m-%d %H:%M:%S}",
         f"{bid.ttl_at:%Y-%m-%d %H:%M:%S}",
@@ -139,7 +140,9 @@ def _asks(pool: Pool, now: datetime) -> SafeString | str:
     found = open_now.annotate(ask=Greatest("reserve_tokens", pool.reserve_tokens)).select_related("provider")
     rows = [
         (
-            format_html('<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[slot.pk]), f"{slot.ask:,}"),
+            format_html(
+                '<a href="{}">{}</a>', reverse("admin:auction_slot_change", args=[quote(slot.pk)]), f"{slot.ask:,}"
+            ),
             slot.provider or "the house",
             f"{slot.available_at:%Y-%m-%d %H:%M:%S}",
             f"{slot.offer_until:%Y-%m-%d %H:%M:%S}" if slot.offer_until else "until it is sold",

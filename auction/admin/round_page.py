@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -135,7 +136,7 @@ def _wallet(account: int, owners: Mapping[int, str]) -> SafeString | str:
 
 
 def _led(model: str, key: int | str, text: str) -> SafeString:
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:auction_{model}_change", args=[key]), text)
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:auction_{model}_change", args=[quote(key)]), text)
 
 
 def _chart(frontier: Mapping[str, Any], price: int | None) -> charts.Chart:

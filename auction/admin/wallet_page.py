@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -213,7 +214,9 @@ def _holds(held: holds.Holds) -> SafeString | str:
         (
             _for(one),
             f"{one.tokens:,}",
-            format_html('<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[one.task_id]), one.task_id),
+            format_html(
+                '<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[quote(one.task_id)]), one.task_id
+            ),
             one.pool,
             f"{one.since:%Y-%m-%d %H:%M:%S}",
             f"{one.until:%Y-%m-%d %H:%M:%S}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from auction import clearing, mechanism, settlement
 from auction.admin import effects
-from auction.models import Bid, Clear, Pool, Slot
+from auction.models import Bid, Clear, Pool, Slot, Task
 from config.models import User
 from economics.models import Account
 from governance import roles
@@ -123,6 +124,21 @@ def test_a_book_that_does_not_sell_says_so(root: Client) -> None:
     _bidders(pool, [50])
     words = _plain(_book(root, pool))
     assert ("in fallback" in words, "would win" in words) == (True, False)
+
+
+def test_tasks_and_quests_may_have_any_name(root: Client) -> None:
+    """Programs name them: a name that is no plain part of an address must not keep a page from everybody."""
+    quest = factories.quest("q\n_2F", 1_000)
+    odd = factories.quest_task(quest, name="t\n_41/../x")
+    bid = factories.bid(quest.account, 100, quest.pool, work=odd)
+    leads = f'href="{page(Task, quote(odd.pk))}"'
+    assert leads in _book(root, quest.pool).content.decode()
+    assert leads in root.get(reverse(WALLET, args=[quest.account_id])).content.decode()
+    factories.slot(quest.pool)
+    clearing.clear_round(after(1), quest.pool.name)
+    assert Clear.objects.get().bid == bid
+    quests = root.get(reverse("resources_tab", args=["quests"])).content.decode()
+    assert f'href="{page(type(quest), quote(quest.pk))}"' in quests
 
 
 def test_the_book_is_for_those_who_may_read_bids(client: Client, db: None) -> None:
