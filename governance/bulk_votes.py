@@ -10,7 +10,7 @@ from django.db import transaction
 from config.errors import RefusedError
 from config.models import User
 from governance import ballots, errors, measures, proposals, risk
-from governance.models import Ballot, Proposal
+from governance.models import Ballot, Proposal, Vote
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def cast_each(  # noqa: PLR0913 - a vote says this much
 
     An approval is of all that is asked for. Each is a transaction of its own; one that is refused or fails is told in
     its result and keeps no other. Refused is whatever `ballots.cast` refuses, what is more than low risk (see `risk`),
-    and what has changed since the voter looked. Refuses more than `MOST` at once.
+    and what has changed since the voter looked, the voter's own vote included. Refuses more than `MOST` at once.
     """
     if len(seen) > MOST:
         msg = f"Vote on {MOST} proposals at once at most."
@@ -60,6 +60,7 @@ def _cast(proposal_id: int, looked: Seen, *, voter: User, now: datetime, **vote:
     try:
         with transaction.atomic():
             _check(proposal_id, looked, now)
+            _keep_own(looked.ballot_id, voter, vote)
             return Result(proposal_id, ballots.cast(proposal_id, voter=voter, now=now, **vote))
     except RefusedError as refusal:
         return Result(proposal_id, None, refusal.detail, refusal.code)
@@ -80,3 +81,10 @@ def _check(proposal_id: int, looked: Seen, now: datetime) -> None:
     found = risk.reasons(proposal, seen=ballot.base, stands=stands)
     if found:
         raise errors.NotLowRiskError(" ".join(found))
+
+
+def _keep_own(ballot_id: int, voter: User, vote: Mapping[str, Any]) -> None:
+    """Refuse to put this vote in the place of one that the voter cast since, on the card perhaps; the same is fine."""
+    for own in Vote.objects.filter(ballot=ballot_id, voter=voter, superseded_at=None):
+        if any(getattr(own, name) != said for name, said in vote.items()):
+            raise errors.NotAsSeenError

@@ -68,6 +68,19 @@ def test_one_that_is_refused_keeps_no_other() -> None:
     assert results[1].refused == "It has changed since you looked: read it once more, and vote on its card."
 
 
+def test_a_page_left_open_does_not_undo_the_vote_cast_on_the_card_since() -> None:
+    ada, *_others = senate.reviewers(5)
+    first, second = _put("h1"), _put("h2")
+    seen = _seen(ada, first, second)
+    senate.cast(first, ada, "reject")
+    assert _codes(_cast(seen, ada)) == ["not_as_seen", "submitted"]
+    assert _codes(_cast(seen, ada)) == ["not_as_seen", "submitted"]  # sent twice: what is said already is said
+    assert sorted(Vote.objects.filter(voter=ada).values_list("choice", "superseded_at")) == [
+        ("approve", None),
+        ("reject", None),
+    ]
+
+
 def test_nobody_votes_on_his_own_affair_among_others() -> None:
     ada, *_others = senate.reviewers(3)
     own, good = _put("h1"), _put("h2", by=senate.scout("other"))
