@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -216,13 +217,19 @@ def led_to_chain(entity_type: str, entity_id: str, text: str = "") -> str | Safe
     Other programs name entities as they like: a name that fits no address leads nowhere.
     """
     name = text or f"{entity_type}:{entity_id}"
-    if "/" in entity_type:  # an address would take what follows for the id
+    # An address would take what follows a slash for the id, and a browser goes up a step for each pair of dots.
+    if "/" in entity_type or {".", ".."} & {entity_type, *entity_id.split("/")}:
         return name
     try:
         address = reverse("admin:governance_chain", args=[entity_type, entity_id])
     except NoReverseMatch:
         return name
     return format_html('<a href="{}">{}</a>', address, name)
+
+
+def rows_of_entity(entity_type: str, entity_id: str, **more: str) -> str:
+    """Return the query by which a list shows the rows of just this entity, however it is named."""
+    return f"?{urlencode({'entity_type__exact': entity_type, 'entity_id__exact': entity_id, **more})}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], words: frozenset[int] = frozenset()) -> SafeString:

@@ -273,11 +273,13 @@ def grant(  # noqa: PLR0913 - a grant has this many terms
     now: datetime,
     first: datetime | None = None,
     last: datetime | None = None,
+    seen: int | None = None,
 ) -> Grant:
     """Add `amount` to a line in each of its windows from that of `first` (now) to that of `last` (`first`).
 
-    It lapses by itself, is not lifted by the market and not carried over. Refuses an amount of 0 or less, an end
-    before the start, and a line that does not exist.
+    It lapses by itself, is not lifted by the market and not carried over. `seen` is the last grant there was when the
+    author decided (0: none). Refuses an amount of 0 or less, an end before the start, a line that does not exist, and
+    one that was given another grant than those `seen`: what is sent twice is granted once.
     """
     if not amount.is_finite() or not 0 < amount <= MOST_AMOUNT:
         msg = f"amount is more than 0 and at most {MOST_AMOUNT:,}."
@@ -290,6 +292,10 @@ def grant(  # noqa: PLR0913 - a grant has this many terms
     if not Line.objects.filter(pk=line_id).exists():
         raise errors.UnknownEnvelopeError(line_id=line_id)
     with revisions.signed(author, now=now):
+        if seen is not None:
+            Line.objects.select_for_update(no_key=True).get(pk=line_id)  # who sends it again waits, then finds it done
+            if Grant.objects.filter(line_id=line_id, pk__gt=seen).exists():
+                raise errors.StaleEnvelopeError(line_id=line_id)
         (opening,), (closing,) = standings.of_lines([line_id], at=begin), standings.of_lines([line_id], at=end)
         return Grant.objects.create(
             line_id=line_id,

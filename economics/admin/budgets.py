@@ -154,7 +154,7 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
     @admin.display(description="see")
     def leads(self, envelope: Envelope) -> SafeString:
         """Lead to the chain of the entity, its usage, days, reservations and refusals."""
-        of_entity = f"?entity_type__exact={envelope.entity_type}&entity_id__exact={envelope.entity_id}"
+        of_entity = site.rows_of_entity(envelope.entity_type, envelope.entity_id)
         links = (
             ("usage", of_entity, "usage"),
             ("usageday", of_entity, "usage by day"),
@@ -278,6 +278,7 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
                 author=figures.author(request, chosen["reason"]),
                 now=now,
                 last=last,
+                seen=chosen["seen"],
             )
             self.log_change(request, envelope, f"Granted {figures.number(chosen['amount'])} on {chosen['line']}.")
         return None

@@ -7,7 +7,7 @@ from django import forms
 
 from economics import envelopes
 from economics.admin import figures
-from economics.models import Envelope, Line, Tier, Usage, Window
+from economics.models import Envelope, Grant, Line, Tier, Usage, Window
 
 CHANGED = ("window_kind", *envelopes.CEILINGS, "request_token_cap")
 
@@ -90,9 +90,12 @@ class GrantForm(figures.ReasonForm):
     windows = forms.IntegerField(
         min_value=1, max_value=366, initial=1, help_text="For so many windows, this one the first; then it lapses."
     )
-    field_order = ("line", "amount", "windows", "reason")
+    seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    field_order = ("line", "amount", "windows", "reason", "seen")
 
     def offer(self, envelope: Envelope) -> None:
-        """Offer the lines of this envelope."""
+        """Offer the lines of this envelope, as they stand with the grants there are."""
+        last = Grant.objects.filter(line__envelope=envelope).order_by("-pk").values_list("pk", flat=True).first()
+        self.initial["seen"] = last or 0
         field = cast("forms.ModelChoiceField[Line]", self.fields["line"])
         field.queryset = envelope.lines.order_by("pk")

@@ -1,6 +1,7 @@
 """Scores in the admin: explained in sentences, the observations behind them, and what reviewers judge."""
 
 from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from config import site
 from config.site import CONFIRMED, figure
 from economics import observations, score_words, scores
 from economics.admin import figures, of_entity
@@ -67,12 +69,14 @@ class ScoreAdmin(of_entity.OfEntity[Score]):
     @admin.display(description="see")
     def leads(self, score: Score) -> SafeString:
         """Lead to what it was made of, to what it was before and to the envelope."""
-        of_entity = f"?entity_type__exact={score.entity_type}&entity_id__exact={score.entity_id}"
+        of_entity = site.rows_of_entity(score.entity_type, score.entity_id)
+        every = site.rows_of_entity(score.entity_type, score.entity_id, time="all")
+        envelope = f"?{urlencode({'q': score.entity_id, 'type': score.entity_type})}"
         links = (
             ("observation", of_entity, "observations"),
             ("assessment", of_entity, "assessments"),
-            ("score", f"{of_entity}&time=all", "all its scores"),
-            ("envelope", f"?q={score.entity_id}&type={score.entity_type}", "envelope"),
+            ("score", every, "all its scores"),
+            ("envelope", envelope, "envelope"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
         return format_html_join(" · ", '<a href="{}{}">{}</a>', rows)

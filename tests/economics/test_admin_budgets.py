@@ -125,9 +125,12 @@ def test_a_list_page_shows_standing_with_few_queries(root: Client, django_assert
 def test_grant_asks_and_adds_for_some_windows(root: Client) -> None:
     envelope = _opened()
     line = Line.objects.get(envelope=envelope, resource_type="llm_tokens")
-    assert press(root, "grant", envelope).status_code == 200
-    fields = {"line": line.pk, "amount": 500, "windows": 3, "reason": "deadline"}
+    asked = press(root, "grant", envelope)
+    assert 'name="seen" value="0"' in asked.content.decode()
+    fields = {"line": line.pk, "amount": 500, "windows": 3, "reason": "deadline", "seen": 0}
     press(root, "grant", envelope, confirmed="yes", **fields)
+    again = press(root, "grant", envelope, confirmed="yes", **fields)  # the same page, sent twice
+    assert "stale_envelope" in said(again)[-1]
     granted = Grant.objects.get()
     assert (granted.amount, granted.granted_by, granted.reason) == (Decimal(500), "root", "deadline")
     assert (granted.last_window - granted.first_window).days == 2
@@ -143,7 +146,7 @@ def test_a_grant_is_on_a_line_of_that_envelope(root: Client) -> None:
     author = revisions.Author("ada")
     other = envelopes.open_envelope("analysis", "a1", author=author, now=timezone.now())
     line = other.lines.order_by("pk")[0]
-    fields = {"line": line.pk, "amount": 500, "windows": 1, "reason": "x"}
+    fields = {"line": line.pk, "amount": 500, "windows": 1, "reason": "x", "seen": 0}
     response = press(root, "grant", envelope, confirmed="yes", **fields)
     assert (list(response.context["form"].errors), Grant.objects.count()) == (["line"], 0)
 
