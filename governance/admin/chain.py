@@ -15,11 +15,21 @@ from django.utils.safestring import SafeString
 from config import site
 from economics import entities, review_words, standings
 from governance import chain, proposals
-from governance.admin import chain_steps, words
+from governance.admin import chain_steps, lately, words
 from governance.models import Proposal
 
 RIGHT: Final = "economics.view_envelope"
 _NO_SPENDERS: Final = frozenset({"pool", "policy"})  # types that proposals are about and nobody spends on
+_LISTS: Final = (
+    ("usage", "usage"),
+    ("usageday", "usage by day"),
+    ("refusal", "refusals"),
+    ("score", "score"),
+    ("observation", "observations"),
+    ("assessment", "assessments"),
+    ("signal", "signals"),
+    ("outcome", "outcomes"),
+)
 _LINE_HEADS: Final = ("Line", "Base", "Granted", "Limit", "Settled", "Held", "Remaining", "Resets (UTC)")
 
 
@@ -36,7 +46,8 @@ def page(request: HttpRequest, entity_type: str, entity_id: str, *, at: AdminSit
     if "\0" in entity_type + entity_id:  # no column of text holds such a name
         raise Http404
     by = proposals.Proposer(user=request.user)  # type: ignore[arg-type] # whoever has the right has signed in
-    found = chain.of_means(entity_type, entity_id, by=by, at=timezone.now())
+    now = timezone.now()
+    found = chain.of_means(entity_type, entity_id, by=by, at=now)
     told = {refusal.pk for one in found.proposals if (refusal := one.proposal.refusal) is not None}
     made = {change.revision.pk for one in found.proposals for change in one.changes}
     context = {
@@ -47,6 +58,7 @@ def page(request: HttpRequest, entity_type: str, entity_id: str, *, at: AdminSit
         "title": f"The chain of {entity_type}:{entity_id}",
         "may_spend": entity_type not in _NO_SPENDERS,
         "facts": list(_facts(found.story)),
+        "lately": lately.of_entity(entity_type, entity_id, at=now) if entity_type not in _NO_SPENDERS else "",
         "leads": list(_leads(found.story)),
         "cards": [chain_steps.card(one) for one in found.proposals],
         "more": found.total - len(found.proposals),
@@ -88,7 +100,7 @@ def _leads(means: entities.Means) -> Iterator[tuple[str, str]]:
     of_entity = f"?entity_type__exact={means.entity_type}&entity_id__exact={means.entity_id}"
     if means.envelope is not None:
         yield reverse("admin:economics_envelope_change", args=[means.envelope.pk]), "envelope"
-    for model, text in (("usage", "usage"), ("score", "score"), ("signal", "signals"), ("outcome", "outcomes")):
+    for model, text in _LISTS:
         yield reverse(f"admin:economics_{model}_changelist") + of_entity, text
 
 

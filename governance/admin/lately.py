@@ -1,4 +1,4 @@
-"""What the entity of a proposal used, spent and gained lately, on its card: figures, and a chart with its table."""
+"""What an entity used, spent and gained lately, on cards and in its story: figures, and a chart with its table."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,12 @@ _CENT: Final = Decimal("0.01")
 def panel(proposal: Proposal, *, at: datetime) -> SafeString:
     """Return the last days of the entity, in the class that the proposal asks for."""
     kind = proposal.resource_type if proposal.resource_type in words.CLASSES else "llm_tokens"
-    found = lately.of(proposal.entity_type, proposal.entity_id, at=at, resource_type=kind)
+    return of_entity(proposal.entity_type, proposal.entity_id, at=at, kind=kind)
+
+
+def of_entity(entity_type: str, entity_id: str, *, at: datetime, kind: str = "llm_tokens") -> SafeString:
+    """Return the last days of an entity, in a class of what it used."""
+    found = lately.of(entity_type, entity_id, at=at, resource_type=kind)
     name = words.CLASSES[kind]
     figures = format_html_join(
         "", "<div><dt>{}</dt><dd>{} <small>{}</small></dd></div>", list(_figures(found, name, kind))

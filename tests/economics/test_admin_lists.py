@@ -215,3 +215,20 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_one(
     if model not in {Score, Signal}:
         assert len(shown.context["cl"].result_list) >= 30
     assert len(few) <= 15
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        *[("reservation", "agent"), ("refusal", "agent"), ("revision", "envelope"), ("line", "envelope")],
+        *[("reviewline", "envelope"), ("signal", "source")],
+    ],
+)
+def test_what_is_found_by_typing_is_found(root: Client, now: datetime, model: str, field: str) -> None:
+    factories.agent("h1-runner")
+    _opened("h1", now)
+    asked = {"app_label": "economics", "model_name": model, "field_name": field, "term": "h1"}
+    found = root.get("/admin/autocomplete/", asked)
+    assert found.status_code == 200
+    named = {"agent": ["h1-runner"], "envelope": ["hypothesis:h1"], "source": []}[field]
+    assert [row["text"] for row in found.json()["results"]] == named
