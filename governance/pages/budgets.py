@@ -45,6 +45,8 @@ def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
         "cap": None if books.fleet.limit is None else figures.usd(books.fleet.limit),
         "fleet_state": _state(books.fleet),
         "near": books.near,
+        "near_number": _counted(books.near.near),
+        "full_number": _counted(books.near.full),
         "freed_total": figures.number(sum((freed.amount for freed in books.freed if not freed.qualifier), Decimal())),
         "chart": charts.render(_chart(whole)),
         "totals": site.table(_HEADS, [_total(total) for total in books.totals], frozenset({1})),
@@ -80,6 +82,10 @@ def _state(fleet: standings.Standing) -> str:
     if used >= fleet.limit:
         return "bad"
     return "wait" if used * 100 >= fleet.limit * overview.NEAR else "good"
+
+
+def _counted(number: int) -> str:
+    return f"{number:,} or more" if number >= overview.MOST_COUNTED else f"{number:,}"
 
 
 def _title(total: totals.Total) -> str:

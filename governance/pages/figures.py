@@ -82,7 +82,7 @@ class Links:
         """Tell whether the person has a right, as `app.codename`."""
         return self._user.has_perm(right)
 
-    def row(self, model: str, pk: object, text: str) -> str | SafeString:
+    def row(self, model: str, pk: int | str, text: str) -> str | SafeString:
         """Lead to a row of a model, as `app.model`."""
         return self._led(model, "change", text, [pk], {})
 
@@ -96,7 +96,7 @@ class Links:
         return led_to_chain(entity_type, entity_id) if self.may("economics.view_envelope") else name
 
     def _led(
-        self, model: str, page: str, text: str, args: Sequence[object], terms: Mapping[str, object]
+        self, model: str, page: str, text: str, args: Sequence[int | str], terms: Mapping[str, object]
     ) -> str | SafeString:
         app, name = model.split(".")
         if not self.may(f"{app}.view_{name}"):
