@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +121,10 @@ class Visitor:
         """Press Tab until the wanted element (or the first of several, as of radio buttons) has the focus, seen."""
         for _ in range(_FURTHEST):
             self.page.keyboard.press("Tab")
-            place = wanted.evaluate_all(_FOCUSED)
+            try:
+                place = wanted.evaluate_all(_FOCUSED)
+            except Error:  # the page was being left for another, to which Enter led
+                continue
             if place >= 0:
                 self._sees_focus(wanted.nth(place))
                 return

@@ -60,15 +60,15 @@ def test_a_stranger_reaches_the_login_page_only(visit: Visit, method: str) -> No
     token = {one["name"]: one["value"] for one in stranger.page.context.cookies()}["csrftoken"]
     asking = stranger.page.context.request
 
-    def ask(address: str, **how: int) -> APIResponse:
+    def ask(address: str, most: int | None = None) -> APIResponse:
         headers = {"X-CSRFToken": token} if method == "POST" else {}
-        return asking.fetch(address, method=method, headers=headers, **how)
+        return asking.fetch(address, method=method, headers=headers, max_redirects=most)
 
     addresses = set(_addresses())
     assert len(addresses) > 200
     elsewhere = []
     for address in addresses:
-        answer = ask(address, max_redirects=0)
+        answer = ask(address, 0)
         if answer.headers.get("location", "").startswith(f"{house.LOGIN}?next=") and answer.status == HTTP_FOUND:
             continue
         answer = ask(address)  # it may be the login page, or lead to what leads there
