@@ -32,13 +32,19 @@ class UserCreationForm(dressed.AdminUserCreationForm[User]):
         model = User
 
 
+class PasswordForm(dressed.AdminPasswordChangeForm):  # type: ignore[type-arg] # unfold's takes none
+    """A new password for somebody, or none: nobody signs in by one then."""
+
+    usable_password_help_text = "Disabled: nobody signs in as this person by password, and the present one is lost."  # noqa: S105 - words
+
+
 @admin.register(User)
 class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
     """People who sign in, with the groups and permissions that the deeds ask for."""
 
     form = dressed.UserChangeForm[User]
     add_form = UserCreationForm
-    change_password_form = dressed.AdminPasswordChangeForm
+    change_password_form = PasswordForm
     filter_horizontal = ()  # two lists and arrows between them: no keyboard is at ease there
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
@@ -11,13 +11,10 @@ from config import content_policy
 from config.api import problems
 from tests import reviewers
 
-if TYPE_CHECKING:
-    from django.http import HttpResponse
-
 pytestmark = pytest.mark.django_db
 
 
-def _told(answer: HttpResponse, status: int, words: str) -> None:
+def _told(answer: Any, status: int, words: str) -> None:
     text = answer.content.decode()
     assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8")
     assert words in text
