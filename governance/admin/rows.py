@@ -63,6 +63,11 @@ class EvidenceAdmin(OfAProposal):
 class BallotAdmin(OfAProposal):
     """Each time a proposal is voted on: by whose votes, until when, and how it ended."""
 
+    class Media:
+        """The sheet of rows that are only read."""
+
+        css: ClassVar[dict[str, list[str]]] = {"all": ["config/senate.css"]}
+
     list_display = ("id", "on", "voted", figure("requested"), figure("granted"), "ended")
     list_filter = ("outcome",)
     inlines = (vote_rows.OfABallot, vote_rows.Electors)
