@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -54,9 +54,12 @@ class Running(HouseAdmin[ModelT]):
     def each(
         self, request: HttpRequest, rows: Iterable[ModelT], why: str, deed: Callable[[ModelT, datetime], str]
     ) -> None:
-        """Do a deed to each row by one call into a rule, which says what it did; say and log it, or why it refused."""
+        """Do a deed to each row by one call into a rule, which says what it did; say and log it, or why it refused.
+
+        What cannot be put on record is not done.
+        """
         for row in rows:
             told: list[str] = []
-            with self.done(request, lambda: told[0]):  # noqa: B023 - said within the turn
+            with self.done(request, lambda: told[0]), transaction.atomic():  # noqa: B023 - said within the turn
                 told.append(deed(row, timezone.now()))
                 self.log_change(request, row, f"{told[0]} Why: {why}")

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -127,14 +128,15 @@ def release(request: HttpRequest, wallet: int, *, of: ModelAdmin[Bid]) -> HttpRe
         }
         return TemplateResponse(request, "admin/wallet_release.html", context)
     try:
-        tokens = holds.release_for_nothing(wallet)
+        with transaction.atomic():  # what cannot be put on record is not done
+            tokens = holds.release_for_nothing(wallet)
+            said = f"Released {tokens:,} wallet tokens that {told.owner} held for nothing."
+            (account,) = ledger.accounts([wallet])
+            of.log_change(request, account, f"{said} Why: {form.cleaned_data['reason']}")  # type: ignore[arg-type] # a row
     except RefusedError as refusal:
         messages.error(request, f"{refusal.detail} [{refusal.code}]")
     else:
-        said = f"Released {tokens:,} wallet tokens that {told.owner} held for nothing."
         messages.success(request, said)
-        (account,) = ledger.accounts([wallet])
-        of.log_change(request, account, f"{said} Why: {form.cleaned_data['reason']}")  # type: ignore[arg-type] # a row
     return HttpResponseRedirect(reverse("admin:auction_wallet", args=[wallet]))
 
 

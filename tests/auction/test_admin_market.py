@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.db import connection
@@ -294,6 +295,23 @@ def test_tokens_held_for_nothing_are_released_with_a_reason(root: Client) -> Non
     assert Account.objects.get(pk=account.pk).held == 0
     assert LogEntry.objects.get().change_message.endswith("Why: the runner is gone")
     assert "hold_not_stuck" in said(root.post(address, WHY))[-1]
+
+
+def test_what_cannot_be_put_on_record_is_not_done(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_what: object) -> None:
+        message = "no room left"
+        raise OSError(message)
+
+    bid = factories.bid(factories.wallet(100), 100, factories.pool(), lives=30)
+    account = factories.wallet(5_000)
+    _hold_for_nothing(account, 40)
+    monkeypatch.setattr(ModelAdmin, "log_change", full)
+    with pytest.raises(OSError, match="no room left"):
+        root.post(reverse(RELEASE, args=[account.pk]), WHY)
+    with pytest.raises(OSError, match="no room left"):
+        press(root, "release", bid, **WHY)
+    bid.refresh_from_db()
+    assert (Account.objects.get(pk=account.pk).held, bid.status) == (40, "open")
 
 
 def test_wallets_are_read_by_those_who_may(client: Client, db: None) -> None:
