@@ -97,7 +97,7 @@ def _leads(means: entities.Means) -> Iterator[tuple[str, str]]:
     """Yield where to read on, address and words."""
     if means.entity_type in _NO_SPENDERS:
         return
-    of_entity = f"?entity_type__exact={means.entity_type}&entity_id__exact={means.entity_id}"
+    of_entity = site.rows_of_entity(means.entity_type, means.entity_id)
     if means.envelope is not None:
         yield reverse("admin:economics_envelope_change", args=[means.envelope.pk]), "envelope"
     for model, text in _LISTS:

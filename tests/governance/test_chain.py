@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from config import site
 from economics import admission, envelopes, errors, stops
-from economics.models import Envelope, Refusal, Reservation
+from economics.models import Envelope, Refusal, Reservation, Usage
 from governance import ballots, chain, proposals
 from tests import callers, factories, reviewers
 from tests.callers import BOOKS, problem
@@ -343,3 +343,13 @@ def test_envelopes_refusals_and_proposals_lead_to_the_chain(client: Client) -> N
     ):
         assert f'href="{_page(own)}"' in client.get(address).content.decode()
     assert (site.led_to_chain("odd/type", "x"), site.led_to_chain("t", "")) == ("odd/type:x", "t:")
+    # A browser would go up a step at each pair of dots, to a page that has nothing to do with the entity.
+    assert [site.led_to_chain(*name) for name in (("..", "x"), ("t", "a/../x"))] == ["..:x", "t:a/../x"]
+
+
+def test_a_name_that_looks_like_a_query_leads_to_its_own_rows(client: Client) -> None:
+    reviewers.root(client)
+    own = factories.envelope("h1&entity_id__exact=h2#x")
+    leads = "entity_type__exact=hypothesis&amp;entity_id__exact=h1%26entity_id__exact%3Dh2%23x"
+    for address in (_page(own), reviewers.page(Envelope, own.pk)):
+        assert f'{reviewers.page(Usage)}?{leads}"' in client.get(address).content.decode()
