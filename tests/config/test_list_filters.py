@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auction.models import Bid, Slot
+from auction.models import Bid
+from economics.models import Score
 from tests import factories, reviewers
 from tests.reviewers import page
 
@@ -39,4 +40,4 @@ def test_ranges_and_choices_are_applied_together(root: Client) -> None:
 
 
 def test_a_list_whose_filters_are_filled_in_has_a_button_to_apply_them(root: Client) -> None:
-    assert [">Apply</button>" in root.get(page(model)).content.decode() for model in (Bid, Slot)] == [True, False]
+    assert [">Apply</button>" in root.get(page(model)).content.decode() for model in (Bid, Score)] == [True, False]
