@@ -56,7 +56,7 @@ class Chart(NamedTuple):
         """Tell whether there is no number to draw."""
         return not any(value is not None for series in self.series for value in series.values)
 
-    def __html__(self) -> SafeString:
+    def __str__(self) -> SafeString:
         """Return the chart with its table, for a template."""
         return render(self)
 
