@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from playwright.sync_api import expect
 
+from tests import addresses
 from tests.browser import house, people
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import APIResponse
@@ -23,7 +23,6 @@ OPEN: Final = re.compile(
     r"/(api/|healthz|favicon\.ico)"
 )  # agents show keys; who watches the site and browsers show none
 HTTP_OK, HTTP_FOUND = 200, 302
-_GIVEN: Final = {"int": "1", "str": "x", "path": "x", "slug": "x", "uuid": "0b7f3d2e-5a1c-4b8e-9d6f-3c2a1e0f4b5d"}
 
 
 def test_a_person_signs_in_and_out(visit: Visit, theme: Theme, shot: Callable[[house.Visitor, str], Path]) -> None:
@@ -64,10 +63,10 @@ def test_a_stranger_reaches_the_login_page_only(visit: Visit, method: str) -> No
         headers = {"X-CSRFToken": token} if method == "POST" else {}
         return asking.fetch(address, method=method, headers=headers, max_redirects=most)
 
-    addresses = set(_addresses())
-    assert len(addresses) > 200
+    closed = {one.path for one in addresses.every() if not OPEN.match(one.path)}
+    assert len(closed) > 200
     elsewhere = []
-    for address in addresses:
+    for address in sorted(closed):
         answer = ask(address, 0)
         if answer.headers.get("location", "").startswith(f"{house.LOGIN}?next=") and answer.status == HTTP_FOUND:
             continue
@@ -75,28 +74,3 @@ def test_a_stranger_reaches_the_login_page_only(visit: Visit, method: str) -> No
         if house.LOGIN not in answer.url or answer.status != HTTP_OK:
             elsewhere.append(f"{address}: {answer.status} at {answer.url}")
     assert elsewhere == []
-
-
-def _addresses() -> Iterator[str]:
-    """Yield an address of every page that the site has, its parts made up."""
-    for route, pattern in _patterns(get_resolver()):
-        address = "/" + _filled(route)
-        if not OPEN.match(address):
-            assert resolve(address).func is pattern.callback, address
-            yield address
-
-
-def _patterns(under: URLResolver, before: str = "") -> Iterator[tuple[str, URLPattern]]:
-    for one in under.url_patterns:
-        route = before + str(one.pattern)
-        if isinstance(one, URLResolver):
-            yield from _patterns(one, route)
-        else:
-            yield route, one
-
-
-def _filled(route: str) -> str:
-    """Return an address that fits a route: plain parts by kind, those of an expression by what it allows first."""
-    plain = re.sub(r"<(?:(\w+):)?\w+>", lambda part: _GIVEN[part[1] or "str"], route) if "(?P" not in route else route
-    chosen = re.sub(r"\(\?P<\w+>([^|)]*)[^)]*\)", lambda part: part[1].replace(".*", "nowhere"), plain)
-    return re.sub(r"\\Z|[\^$?\\]", "", chosen)
