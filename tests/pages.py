@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).parents[1]
 _MANAGE: Final = [".venv/bin/python", "manage.py"]
 _INDENT: Final = "    "
+_OF_A_STEP: Final = re.compile(r" {7}\S")  # in a list: such commands belong together, and a test of their own runs them
 _FILE: Final = re.compile(r"cat > (\S+) <<END\n(.*)^END\n", re.DOTALL | re.MULTILINE)
 _VARIABLE: Final = re.compile(r"([A-Z]+)=(?:\$\((.*)\)|(\S+))")
 
@@ -45,7 +46,12 @@ def commands(page: str) -> list[str]:
 
 def _indented(page: str) -> Iterator[str]:
     text = re.sub(r"^```.*?^```", "", (PROJECT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
-    return (line.removeprefix(_INDENT) for line in text.splitlines(keepends=True) if line.startswith(_INDENT))
+    before = ""
+    for line in text.splitlines(keepends=True):
+        goes_on = before.endswith("\\\n")
+        if line.startswith(_INDENT) and (goes_on or not _OF_A_STEP.match(line)):
+            yield line.removeprefix(_INDENT)
+        before = line
 
 
 def _is_open(command: str) -> bool:

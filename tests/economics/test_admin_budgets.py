@@ -171,7 +171,9 @@ def test_freeze_and_unfreeze_ask_why(root: Client) -> None:
     press(root, "freeze", envelope, confirmed="yes", reason="data withdrawn")
     envelope.refresh_from_db()
     assert (envelope.state, envelope.state_reason, envelope.frozen_by_check) == ("frozen", "data withdrawn", False)
-    assert "frozen by a person: data withdrawn" in root.get(page(Envelope, envelope.pk)).content.decode()
+    shown = root.get(page(Envelope, envelope.pk)).content.decode()
+    assert "Frozen: data withdrawn. Nothing can be reserved on it" in shown
+    assert "by a person: data withdrawn" in shown
     press(root, "unfreeze", envelope, confirmed="yes", reason="data is back")
     envelope.refresh_from_db()
     assert (envelope.state, envelope.state_reason) == ("active", "")
