@@ -1,5 +1,6 @@
 """Figures that are the same for all who may see them, kept for some seconds with the time they are of."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, TypeVar
@@ -19,9 +20,14 @@ def kept(name: str, make: Callable[[datetime], FiguresT], *, now: datetime, seco
 
     Figures of a later moment than `now` are made again.
     """
-    found: _Kept | None = cache.get(f"resources:{name}")
+    found: _Kept | None = cache.get(key(name))
     if found is not None and found.at <= now:
         return found.figures, found.at  # type: ignore[return-value] # what was kept under this name was of this type
     figures = make(now)
-    cache.set(f"resources:{name}", _Kept(now, figures), seconds)
+    cache.set(key(name), _Kept(now, figures), seconds)
     return figures, now
+
+
+def key(name: str) -> str:
+    """Return the cache's key of a name, which may hold what no key may, as a pool's does."""
+    return f"resources:{hashlib.sha256(name.encode()).hexdigest()}"

@@ -15,6 +15,7 @@ from auction import clearing, order_book, pools
 from auction.models import Clear
 from config.models import User
 from governance import roles
+from governance.pages import kept
 from tests import factories
 
 if TYPE_CHECKING:
@@ -214,6 +215,12 @@ def test_the_auction_tells_prices_fill_rate_wins_and_the_book(ada: Client) -> No
 # Pools, and what is fetched again and again
 
 
+@pytest.mark.filterwarnings("error::django.core.cache.CacheKeyWarning")
+def test_a_pool_may_be_called_what_no_key_of_a_cache_may(ada: Client) -> None:
+    factories.pool("gpu hall\x7f")
+    assert ada.get("/resources/auction", {"pool": "gpu hall\x7f"}).status_code == 200
+
+
 def test_pools_are_chosen_where_there_are_several(ada: Client) -> None:
     assert "<select" not in ada.get("/resources/auction").content.decode()
     factories.pool("gpu-hall")
@@ -256,6 +263,6 @@ def test_a_round_that_has_cleared_is_in_the_figures_of_the_day_at_once(ada: Clie
     quest = factories.quest("q", 1_000)
     ada.get("/resources/auction")
     _sold(quest.account_id, factories.quest_task(quest, 3).pk, at=_now() - timedelta(seconds=5))
-    cache.delete(f"resources:book:{pools.DEFAULT}")  # kept for two seconds
+    cache.delete(kept.key(f"book:{pools.DEFAULT}"))  # kept for two seconds
     shown = _text(ada.get("/resources/auction/live"))
     assert "quest:q 250 100 sold" in shown
