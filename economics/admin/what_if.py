@@ -54,13 +54,13 @@ class WhatIfForm(forms.Form):
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """Return what the page shows: the form and, side by side, what would move; nothing is written."""
+    """Return what the page shows: the form and, once asked, side by side, what would move; nothing is written."""
     asked, now = _ASKED in request.GET, timezone.now()
     form = WhatIfForm(request.GET if asked else None, present=worth_policy.get())
     context: dict[str, Any] = {"title": "What would a review move?", "form": form, "asked": _ASKED, "media": form.media}
-    if asked and not form.is_valid():
+    if not asked or not form.is_valid():  # a draft of a whole fleet is worth a question
         return context
-    changes = {name: form.cleaned_data[name] for name in form.changed_data} if asked else {}
+    changes = {name: form.cleaned_data[name] for name in form.changed_data}
     present = reviews.what_if(now=now, limit=_LARGEST)
     if not changes:
         return {**context, **_alone(present)}

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SHOWN: Final = 15
-COMPUTED: Final = {"/admin/economics/review/what-if/"}  # drafts a review of the whole fleet, and takes as long as that
 OF_A_REVIEWER: Final = {"index", "governance_queue"}  # what they see there is their own
 MOST: Final = 300  # milliseconds
 NEARLY_EMPTY: Final = house.Size(envelopes=10, usage=100, bids=100, rounds=10, copies=1)
@@ -56,7 +55,7 @@ def every(report: Report, server: str, size: house.Size, *, runs: int) -> None:
             f" nearly empty {empty.cold:.0f} and {empty.warm:.0f} ms; ratio {full.cold / empty.cold:.1f}"
         )
     kept = {address for address in after if address.startswith("/resources") or address.split(" ")[0] == "/admin/"}
-    plain = max((full.cold, address) for address, full in after.items() if address not in kept | COMPUTED)
+    plain = max((full.cold, address) for address, full in after.items() if address not in kept)
     dashboard = max((after[address].warm, address) for address in kept)
     report.bound(f"milliseconds of the slowest page that keeps nothing, {plain[1]}", plain[0], most=MOST)
     report.bound(f"milliseconds of the slowest dashboard, its figures kept, {dashboard[1]}", dashboard[0], most=MOST)

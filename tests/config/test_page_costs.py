@@ -34,7 +34,6 @@ BIG: Final = {  # pages that tell of the whole house, and the card on which a pr
     r"/resources/\w+/": 25,
     r"/admin/governance/queue/": 25,
     r"/admin/governance/proposal/\d+/change/": 25,
-    r"/admin/economics/review/what-if/": 40,  # a review is drafted, looked at and taken back
 }
 # Rows of which there can be one only: nothing of them is copied.
 SINGLE: Final = {"MonetaryPolicy", "BudgetPolicy", "RetentionPolicy"}

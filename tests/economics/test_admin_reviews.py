@@ -309,14 +309,15 @@ def test_a_look_ahead_sets_both_policies_beside_each_other(root: Client) -> None
 def test_a_look_ahead_begins_with_the_policy_in_force(root: Client) -> None:
     shown = root.get(WHAT_IF)
     assert 'name="review_step" value="0.2"' in shown.content.decode()
-    assert "changes" not in shown.context
+    assert "lines" not in shown.context  # nothing is drafted before it is asked for
     same = root.get(WHAT_IF, _asked())
     assert "changes" not in same.context
+    assert "lines" in same.context
     assert same.context["form"].errors == {}
 
 
 def test_a_look_ahead_without_envelopes_says_so(root: Client) -> None:
-    text = root.get(WHAT_IF).content.decode()
+    text = root.get(WHAT_IF, _asked()).content.decode()
     assert "There is no line of LLM tokens with a ceiling" in text
     assert "No line moves." in text
 
