@@ -17,7 +17,7 @@ STATES: Final = (OPEN, DONE, CANCELLED)
 MOST_NEEDS: Final = 100
 _MOST_TOKENS: Final = 10**15
 _USD_PLACES, _CHANCE_PLACES = 12, 6  # of the columns: what they cannot hold could not be found unchanged
-_NAME: Final = re.compile(r"[A-Za-z0-9._:@+=~-]{1,200}", re.ASCII)
+_NAME: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._:@+=~-]{1,200}", re.ASCII)  # no address leads to . and ..
 _PARTS: Final = ("chance", "cost_usd")
 
 

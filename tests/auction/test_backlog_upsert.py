@@ -114,6 +114,7 @@ def test_a_batch_may_need_what_stands_later_in_it(quest: Quest) -> None:
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no id": ({"task_id": ""}, "not_a_name/task_id"),
     "an id with a slash": ({"task_id": "a/b"}, "not_a_name/task_id"),
+    "an id that no address leads to": ({"task_id": ".."}, "not_a_name/task_id"),
     "half an entity": ({"entity_type": "hypothesis"}, "half_an_entity/entity_id"),
     "the other half": ({"entity_id": "h1"}, "half_an_entity/entity_type"),
     "negative value": ({"expected_value_usd": Decimal(-1)}, "negative/expected_value_usd"),
