@@ -125,17 +125,9 @@ class PeriodicTaskAdmin(HouseAdmin[beat.PeriodicTask]):
         """Return the schedule in words."""
         return str(task.scheduler)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def beside(self, request: HttpRequest, row: beat.PeriodicTask, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
         """Say of the house's own entries what will last."""
-        task = self.get_object(request, object_id) if object_id else None
-        banner = {"banner": _OF_THE_HOUSE} if task is not None and task.name in BEAT_SCHEDULE else {}
-        return super().changeform_view(request, object_id, form_url, {**banner, **(extra_context or {})})
+        return {"banner": _OF_THE_HOUSE} if row.name in BEAT_SCHEDULE else {}
 
     @admin.action(description="Switch on…", permissions=["change"])
     def enable_tasks(self, request: HttpRequest, queryset: QuerySet[beat.PeriodicTask]) -> HttpResponse | None:

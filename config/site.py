@@ -90,9 +90,15 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Compute each read-only column once."""
+        """Compute each read-only column once, and say beside the form what there is to say of the row."""
+        if context["original"] is not None:
+            context |= self.beside(request, context["original"], context["deeds"])
         context["adminform"] = fieldsets.plain(context["adminform"])
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def beside(self, request: HttpRequest, row: ModelT, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
+        """Return what the page of a row shows beside its form: a `banner`, those of the `deeds` that fit; else all."""
+        return {}
 
     def asked(self, request: HttpRequest, form: Callable[..., FormT], **initial: object) -> FormT:
         """Return the form of a deed: filled in by the person who confirmed it, else fresh and not valid yet."""

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -157,23 +156,14 @@ class PoolAdmin(PoolDeeds):
             return pool.get_mode_display()
         return badge(pool.mode)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def beside(self, request: HttpRequest, row: Pool, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
         """Say above all else that a pool gives its slots, since when and why; offer the deeds that its mode allows."""
-        context = dict(extra_context or {})
-        pool = self.get_object(request, unquote(object_id)) if object_id else None
-        if pool is not None:
-            standing = Fallback.objects.filter(pool=pool, ended_at=None).first()
-            choices = self.get_action_choices(request, default_choices=[])
-            context["banner"] = standing and in_fallback(standing)
-            deeds = [choice for choice in choices if choice[0] in allowed(pool, standing)]
-            context["deeds"] = [_renamed(choice, standing) for choice in deeds]
-        return super().changeform_view(request, object_id, form_url, context)
+        standing = Fallback.objects.filter(pool=row, ended_at=None).first()
+        fit = allowed(row, standing)
+        return {
+            "banner": standing and in_fallback(standing),
+            "deeds": [_renamed(deed, standing) for deed in deeds if deed[0] in fit],
+        }
 
     @admin.display(description="meaning")
     def meaning(self, pool: Pool) -> SafeString:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Func, IntegerField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -124,20 +123,10 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
         """Return what became of it, and whether it was given."""
         return format_html("{}{}", badge(clear.state), " given" if clear.is_given else "")
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def beside(self, request: HttpRequest, row: Clear, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
         """Offer the deeds that its state allows."""
-        context = dict(extra_context or {})
-        clear = self.get_object(request, unquote(object_id)) if object_id else None
-        if clear is not None:
-            choices = self.get_action_choices(request, default_choices=[])
-            context["deeds"] = [choice for choice in choices if choice[0] in allowed(clear, timezone.now())]
-        return super().changeform_view(request, object_id, form_url, context)
+        fit = allowed(row, timezone.now())
+        return {"deeds": [deed for deed in deeds if deed[0] in fit]}
 
     @admin.action(description="Take back and offer again…", permissions=["run"])
     def take_back(self, request: HttpRequest, queryset: QuerySet[Clear]) -> HttpResponse | None:

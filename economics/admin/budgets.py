@@ -94,17 +94,9 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
 
     # One envelope
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def beside(self, request: HttpRequest, row: Envelope, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
         """Say above everything else when nothing can be spent on it, and why."""
-        envelope = self.get_object(request, object_id) if object_id is not None else None
-        said = {"banner": envelope_list.closed(envelope, now=timezone.now())} if envelope is not None else {}
-        return super().changeform_view(request, object_id, form_url, {**said, **(extra_context or {})})
+        return {"banner": envelope_list.closed(row, now=timezone.now())}
 
     def get_fieldsets(self, request: HttpRequest, obj: Envelope | None = None) -> Any:  # noqa: ARG002
         """Show a new envelope's form, or where an existing one stands and what has become of it."""

@@ -137,19 +137,9 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         """Return all that is shown."""
         return tuple(name for _title, options in self.get_fieldsets(request, obj) for name in options["fields"])
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def beside(self, request: HttpRequest, row: Review, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
         """Offer the deeds on a draft only."""
-        context = dict(extra_context or {})
-        review = self.get_object(request, object_id) if object_id is not None else None
-        if review is None or review.state != Review.State.DRAFT:
-            context["deeds"] = []
-        return super().changeform_view(request, object_id, form_url, context)
+        return {} if row.state == Review.State.DRAFT else {"deeds": []}
 
     @admin.display(description="review")
     def told(self, review: Review) -> SafeString:

@@ -135,22 +135,12 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
         """Return all that is shown."""
         return tuple(name for _title, options in self.get_fieldsets(request, obj) for name in options["fields"])
 
-    def render_change_form(  # noqa: PLR0913, PLR0917 - Django's
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Proposal | None = None,
-    ) -> HttpResponse:
+    def beside(self, request: HttpRequest, row: Proposal, deeds: list[tuple[str, str]]) -> dict[str, Any]:
         """Offer the deeds that fit where the proposal stands and who looks at it."""
-        if obj is not None:
-            fit = self.fitting(request, obj)
-            context["deeds"] = [deed for deed in context["deeds"] if deed[0] in fit]
-            context["card_tools"] = dialogs.tools(context["deeds"], obj)
-            context.update(title=f"Proposal {obj.pk} on {card.on(obj)}", subtitle=None)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        fit = self.fitting(request, row)
+        fitting = [deed for deed in deeds if deed[0] in fit]
+        title = f"Proposal {row.pk} on {card.on(row)}"
+        return {"deeds": fitting, "card_tools": dialogs.tools(fitting, row), "title": title, "subtitle": None}
 
     @admin.display(description="asks for")
     def asks_in_full(self, proposal: Proposal) -> SafeString:
