@@ -60,6 +60,10 @@ class Chart(NamedTuple):
         """Return the chart with its table, for a template."""
         return render(self)
 
+    def __html__(self) -> SafeString:
+        """Return the same for `format_html`, which escapes whatever else it is given."""
+        return render(self)
+
 
 def render(chart: Chart) -> SafeString:
     """Return a figure: heading, drawing (by the scripts of the admin) and table (readable without any script)."""

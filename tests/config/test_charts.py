@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.template import Context, Template
+from django.utils.html import format_html
 
 from config.charts import Chart, Kind, Series, render
 
@@ -72,3 +73,7 @@ def test_a_name_cannot_break_out() -> None:
 
 def test_a_template_shows_it_as_it_is() -> None:
     assert Template("{{ chart }}").render(Context({"chart": PRICES})) == render(PRICES)
+
+
+def test_it_stands_as_it_is_among_other_marks() -> None:
+    assert format_html("<p>{}</p>", PRICES) == f"<p>{render(PRICES)}</p>"

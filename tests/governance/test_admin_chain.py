@@ -31,7 +31,7 @@ def test_it_tells_what_the_entity_used_lately(root: Client) -> None:
     factories.record(envelope, 250, at=timezone.now())
     shown = root.get(STORY).content.decode()
     assert re.search(r"<dt>LLM tokens used</dt><dd>250 <small>250 of them today</small>", shown)
-    assert "LLM tokens by day" in shown
+    assert '<canvas class="chart" role="img" aria-label="LLM tokens by day' in shown
 
 
 def test_its_ways_on_are_open(root: Client) -> None:
