@@ -232,11 +232,23 @@ def standing(ballot: Ballot) -> Standing:
     )
 
 
-def awaiting(voter_id: int | None, *, now: datetime) -> QuerySet[Ballot]:
-    """Return the open ballots in which somebody (None: nobody) may vote and has not."""
-    voted = Vote.objects.filter(ballot=OuterRef("pk"), voter=voter_id, superseded_at=None)
-    seats = Elector.objects.filter(user=voter_id)
-    return Ballot.objects.filter(~Exists(voted), closed_at=None, closes_at__gt=now, electors__in=seats)
+def awaiting(voter: User | None, *, now: datetime) -> QuerySet[Ballot]:
+    """Return the open ballots in which somebody (None: nobody) may vote and has not: nobody on his own affairs."""
+    if voter is None:
+        return Ballot.objects.none()
+    voted = Vote.objects.filter(ballot=OuterRef("pk"), voter=voter, superseded_at=None)
+    return open_to(voter, now=now).filter(~Exists(voted))
+
+
+def open_to(voter: User, *, now: datetime) -> QuerySet[Ballot]:
+    """Return the open ballots in which somebody may vote, whether he has or not: not those on his own affairs."""
+    seats = Elector.objects.filter(user=voter)
+    return Ballot.objects.filter(~on_affair_of(voter), closed_at=None, closes_at__gt=now, electors__in=seats)
+
+
+def on_affair_of(user: User) -> Exists:
+    """Return what tells of a ballot whether it is on somebody's own affair, also one that became so since it opened."""
+    return Exists(proposals.affairs_of(user).filter(pk=OuterRef("proposal")))
 
 
 def _live(votes: Sequence[Vote]) -> list[tally.Vote]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from config.errors import RefusedError
 from config.models import User
-from governance import ballots, measures, proposals, risk
+from governance import ballots, measures, risk
 from governance.models import Ballot, Elector, Proposal, Vote
 
 MOST: Final = 50  # of a page
@@ -48,16 +48,15 @@ class Queue(NamedTuple):
 
 def waiting(user: User, *, now: datetime, most: int = MOST, start: int = 0) -> Queue:
     """Return what waits for somebody's vote, in five queries however much it is. His own affairs are left out."""
-    open_to_him = _without_affairs(ballots.awaiting(user.pk, now=now), user)
-    chosen = _dressed(open_to_him)[start : start + most]
-    return Queue(open_to_him.count(), _weighed(list(chosen), now))
+    awaited = ballots.awaiting(user, now=now)
+    chosen = _dressed(awaited)[start : start + most]
+    return Queue(awaited.count(), _weighed(list(chosen), now))
 
 
 def of(ids: Iterable[int], user: User, *, now: datetime) -> list[Waiting]:
     """Return those of these proposals that somebody may vote on now, whether he has voted or not, as `waiting` does."""
-    seats = Elector.objects.filter(user=user)
-    own = Ballot.objects.filter(proposal__in=list(ids), closed_at=None, closes_at__gt=now, electors__in=seats)
-    return _weighed(list(_dressed(_without_affairs(own, user))[:MOST]), now)
+    own = ballots.open_to(user, now=now).filter(proposal__in=list(ids))
+    return _weighed(list(_dressed(own)[:MOST]), now)
 
 
 def voted(user: User, *, now: datetime, most: int = 10) -> list[tuple[Vote, Proposal]]:
@@ -69,15 +68,7 @@ def voted(user: User, *, now: datetime, most: int = 10) -> list[tuple[Vote, Prop
 def affairs(user: User, *, now: datetime, most: int = 10) -> list[Ballot]:
     """Return the open ballots on somebody's own affairs, which others judge."""
     open_now = Ballot.objects.filter(closed_at=None, closes_at__gt=now)
-    return list(_dressed(open_now.filter(_is_affair(user)))[:most])
-
-
-def _without_affairs(rows: QuerySet[Ballot], user: User) -> QuerySet[Ballot]:
-    return rows.exclude(_is_affair(user))
-
-
-def _is_affair(user: User) -> Exists:
-    return Exists(proposals.affairs_of(user).filter(pk=OuterRef("proposal")))
+    return list(_dressed(open_now.filter(ballots.on_affair_of(user)))[:most])
 
 
 def counted(rows: QuerySet[Ballot]) -> QuerySet[Ballot]:

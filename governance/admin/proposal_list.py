@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config import lists
+from config.models import User
 from governance import ballots
 from governance.admin import votes
 from governance.models import Proposal
@@ -44,7 +45,8 @@ class WaitsFilter(admin.SimpleListFilter):
         """Keep what the reader may still vote on, or what says why it waits."""
         match self.value():
             case "vote":
-                waiting = ballots.awaiting(request.user.pk, now=timezone.now())
+                reader = request.user if isinstance(request.user, User) else None
+                waiting = ballots.awaiting(reader, now=timezone.now())
                 return queryset.filter(pk__in=waiting.values("proposal"))
             case "person":
                 return queryset.exclude(waits_because="")

@@ -28,7 +28,9 @@ class ProposalFilter(django_filters.FilterSet):
     proposer = django_filters.CharFilter()
     refusal_id = filters.IdFilter()
     mine = filters.FlagFilter(method="only_mine", label="filed by oneself")
-    waiting_for_my_vote = filters.FlagFilter(method="only_waiting", label="one may vote on it and has not")
+    waiting_for_my_vote = filters.FlagFilter(
+        method="only_waiting", label="one may vote on it and has not; never one's own affairs"
+    )
     since = filters.MomentFilter(field_name="filed_at", lookup_expr="gte")
     until = filters.MomentFilter(field_name="filed_at", lookup_expr="lt")
 
@@ -40,7 +42,7 @@ class ProposalFilter(django_filters.FilterSet):
     def only_waiting(self, rows: QuerySet[Proposal], name: str, value: bool) -> QuerySet[Proposal]:  # noqa: ARG002, FBT001 - as above
         """Narrow to those on which the caller's vote is awaited, or to all others; nobody awaits one of an agent."""
         who: object = cast("Request", self.request).user
-        voter = who.pk if isinstance(who, User) else None
+        voter = who if isinstance(who, User) else None
         awaited = Q(pk__in=ballots.awaiting(voter, now=timezone.now()).values("proposal"))
         return rows.filter(awaited) if value else rows.exclude(awaited)
 

@@ -106,6 +106,8 @@ def test_the_list_narrows_to_what_waits_for_my_vote() -> None:
 
     assert waiting(ada) == [open_still.pk]
     assert waiting(bob) == [own.pk, open_still.pk, voted.pk]
+    Agent.objects.filter(pk="scout").update(sponsor=bob)  # whose affair the others become
+    assert waiting(bob) == [own.pk]
     assert waiting(senate.auditor()) == []
 
 

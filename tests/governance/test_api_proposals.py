@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config.errors import RefusedError
-from config.models import IdempotentRequest
+from config.models import Agent, IdempotentRequest
 from economics.models import Envelope, Refusal
 from governance import ballots, errors, proposals
 from governance.models import Evidence, Proposal, Vote
@@ -414,6 +414,9 @@ def test_a_person_finds_what_waits_for_a_vote(scout: Caller) -> None:
         assert len(person.get(PROPOSALS, waiting_for_my_vote="true").json()["results"]) == waiting
     ballots.cast(filed["id"], voter=one.user, choice="reject", reason="no", now=callers.now())
     assert [len(p.get(PROPOSALS, waiting_for_my_vote="true").json()["results"]) for p in (one, other)] == [0, 1]
+    Agent.objects.filter(pk=scout.agent.pk).update(sponsor=other.user)  # whose affair it becomes
+    assert other.get(PROPOSALS, waiting_for_my_vote="true").json()["results"] == []
+    Agent.objects.filter(pk=scout.agent.pk).update(sponsor=None)
     assert [len(p.get(PROPOSALS, waiting_for_my_vote="false").json()["results"]) for p in (one, other)] == [1, 0]
 
 
