@@ -36,9 +36,13 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain(Generic[TellingT]):
-    """What the books tell of an entity, joined with its proposals: the last `LAST` of them, and how many there are."""
+    """What the books tell of an entity, joined with its proposals: the last `LAST` of them, and how many there are.
+
+    Where `hides_proposals` there may be some all the same: who reads may not see them.
+    """
 
     story: TellingT
+    hides_proposals: bool
     proposals: list[Told]
     total: int
     causes: dict[str, Proposal]
@@ -53,11 +57,11 @@ class Chain(Generic[TellingT]):
         return self.answers.get(refusal_id, [])
 
 
-def of(entity_type: str, entity_id: str, *, by: proposals.Proposer, at: datetime) -> Chain[entities.Story]:
+def of(entity_type: str, entity_id: str, *, by: proposals.Proposer | None, at: datetime) -> Chain[entities.Story]:
     """Return the whole story of an entity with its proposals, in a number of queries that does not depend on how many.
 
-    Of the proposals those that `by` may see (see `proposals.visible_to`). Refuses an entity about which nothing is on
-    record, neither in the books nor in a proposal. It only reads.
+    Of the proposals those that `by` may see (see `proposals.visible_to`; None: somebody who may see none). Refuses an
+    entity about which nothing is on record, neither in the books nor in a proposal that is seen. It only reads.
     """
     votes, electors = Prefetch("votes", Vote.objects.order_by("pk")), Prefetch("electors")
     whole = (
@@ -70,20 +74,20 @@ def of(entity_type: str, entity_id: str, *, by: proposals.Proposer, at: datetime
     return chain
 
 
-def of_means(entity_type: str, entity_id: str, *, by: proposals.Proposer, at: datetime) -> Chain[entities.Means]:
+def of_means(entity_type: str, entity_id: str, *, by: proposals.Proposer | None, at: datetime) -> Chain[entities.Means]:
     """Return the chain without what the entity is worth and why, in fewer queries; of an unknown entity, nothing."""
     ballots = Prefetch("ballots", Ballot.objects.order_by("number"))
     return _joined(entities.means(entity_type, entity_id, at=at), by, (ballots,))
 
 
-def _joined(story: TellingT, by: proposals.Proposer, more: Iterable[Prefetch[Any]]) -> Chain[TellingT]:
+def _joined(story: TellingT, by: proposals.Proposer | None, more: Iterable[Prefetch[Any]]) -> Chain[TellingT]:
     causes = {change.revision.cause_id for change in story.changes if change.revision.cause_kind == _CAUSE}
     causes |= {grant.cause_id for grant in story.grants if grant.cause_kind == _CAUSE}
     keys = [int(cause) for cause in causes if cause.isdecimal() and len(cause) <= _LONGEST_KEY]
     refusals = [refusal.pk for refusal in story.refusals]
     entity = {"entity_type": story.entity_type, "entity_id": story.entity_id}
 
-    seen = proposals.visible_to(by)
+    seen = Proposal.objects.none() if by is None else proposals.visible_to(by)
     own = seen.filter(**entity)
     number = own.order_by().values("entity_id").annotate(number=Count("pk")).values("number")
     newest = own.order_by("-pk").values("pk")[:LAST]
@@ -101,6 +105,7 @@ def _joined(story: TellingT, by: proposals.Proposer, more: Iterable[Prefetch[Any
     followed = follow_up.of([one.pk for one in told if one.status == Proposal.Status.ENACTED], story.at)
     return Chain(
         story=story,
+        hides_proposals=by is None,
         proposals=[
             Told(
                 one,

@@ -72,9 +72,9 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
     @admin.display(description="story")
     def story(self, envelope: Envelope) -> str | SafeString:
         """Lead to all that is known of the entity."""
-        return site.led_to_chain(envelope.entity_type, envelope.entity_id, "its story")
+        return site.led_to_chain(envelope.entity_type, envelope.entity_id, "story")
 
-    @admin.display(description="tokens used")
+    @admin.display(description="LLM tokens used")
     def tokens_used(self, envelope: Any) -> str:
         """Return what stands against the window's LLM tokens, settled and held."""
         line = envelope_list.tokens_of(envelope.standing)
@@ -161,7 +161,7 @@ class EnvelopeAdmin(exports.Exported[Envelope], HouseAdmin[Envelope]):
             ("reviewline", f"?envelope__id__exact={envelope.pk}", "reviews"),
         )
         rows = ((reverse(f"admin:economics_{model}_changelist"), more, text) for model, more, text in links)
-        chain = site.led_to_chain(envelope.entity_type, envelope.entity_id, "its whole story")
+        chain = site.led_to_chain(envelope.entity_type, envelope.entity_id, "its story")
         return format_html("{} · {}", chain, format_html_join(" · ", '<a href="{}{}">{}</a>', rows))
 
     @admin.display(description="lines")

@@ -177,7 +177,7 @@ def leads(proposal: Proposal) -> SafeString:
     if proposal.status == "enacted":
         found.append(("economics_revision", wrote, "revisions"))
     rows = ((reverse(f"admin:{name}_changelist"), asked, text) for name, asked, text in found)
-    chain = site.led_to_chain(proposal.entity_type, proposal.entity_id, "the chain")
+    chain = site.led_to_chain(proposal.entity_type, proposal.entity_id, "its story")
     return format_html("{} · {}", chain, format_html_join(" · ", '<a href="{}?{}">{}</a>', rows))
 
 

@@ -19,6 +19,7 @@ from governance.admin import chain_steps, lately, words
 from governance.models import Proposal
 
 RIGHT: Final = "economics.view_envelope"
+_OF_PROPOSALS: Final = "governance.view_proposal"
 _NO_SPENDERS: Final = frozenset({"pool", "policy"})  # types that proposals are about and nobody spends on
 _LISTS: Final = (
     ("usage", "usage"),
@@ -45,7 +46,9 @@ def page(request: HttpRequest, entity_type: str, entity_id: str, *, at: AdminSit
         raise PermissionDenied
     if "\0" in entity_type + entity_id:  # no column of text holds such a name
         raise Http404
-    by = proposals.Proposer(user=request.user)  # type: ignore[arg-type] # whoever has the right has signed in
+    by = None
+    if request.user.has_perm(_OF_PROPOSALS):
+        by = proposals.Proposer(user=request.user)  # type: ignore[arg-type] # whoever has the right has signed in
     now = timezone.now()
     found = chain.of_means(entity_type, entity_id, by=by, at=now)
     told = {refusal.pk for one in found.proposals if (refusal := one.proposal.refusal) is not None}
@@ -55,11 +58,12 @@ def page(request: HttpRequest, entity_type: str, entity_id: str, *, at: AdminSit
         "opts": Proposal._meta,  # noqa: SLF001 - Django's public name for it
         "entity_type": entity_type,
         "entity_id": entity_id,
-        "title": f"The chain of {entity_type}:{entity_id}",
+        "title": f"The story of {entity_type}:{entity_id}",
         "may_spend": entity_type not in _NO_SPENDERS,
         "facts": list(_facts(found.story)),
         "lately": lately.of_entity(entity_type, entity_id, at=now) if entity_type not in _NO_SPENDERS else "",
         "leads": list(_leads(found.story)),
+        "hides_proposals": found.hides_proposals,
         "cards": [chain_steps.card(one) for one in found.proposals],
         "more": found.total - len(found.proposals),
         "refusals": [chain_steps.refused(one) for one in found.story.refusals if one.pk not in told],

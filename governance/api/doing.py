@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from config.api import idempotency, views
 from config.errors import RefusedError
-from config.models import Agent, User
+from config.models import Agent, AgentKey, User
 from governance import ballots, errors, proposals
 from governance.api import shown
 from governance.models import Proposal
@@ -25,6 +25,12 @@ def caller(request: Request) -> proposals.Proposer:
     """Return who calls, as a proposer."""
     who: object = request.user
     return proposals.Proposer(user=who) if isinstance(who, User) else proposals.Proposer(agent=cast("Agent", who))
+
+
+def may_see(request: Request) -> bool:
+    """Tell whether who calls may see proposals: an agent by its key's scopes, a person by right."""
+    who: object = request.user
+    return who.has_perm(SEE) if isinstance(who, User) else READ in cast("AgentKey", request.auth).scopes
 
 
 class Senate(views.Reviewed):

@@ -160,6 +160,9 @@ class EntityShown(books.StoryShown, _Joined):
     revisions = ChangeInStory(many=True, source="changes")
     proposals = serializers.SerializerMethodField(help_text="The last ten that one may see.")
     proposals_in_all = serializers.SerializerMethodField(help_text="How many there are that one may see.")
+    hides_proposals = serializers.SerializerMethodField(
+        help_text="True: one may see none of them, for want of the scope proposals:read or the right to see proposals."
+    )
 
     @extend_schema_field(ProposalInStory(many=True))
     def get_proposals(self, story: entities.Story) -> Any:  # noqa: ARG002 - DRF's signature
@@ -171,6 +174,10 @@ class EntityShown(books.StoryShown, _Joined):
         """Return how many there are."""
         return self._chain.total
 
+    def get_hides_proposals(self, story: entities.Story) -> bool:  # noqa: ARG002 - DRF's signature
+        """Return whether it is silent about proposals."""
+        return self._chain.hides_proposals
+
 
 class EntityStory(doing.Senate):
     """The story of one entity."""
@@ -181,9 +188,10 @@ class EntityStory(doing.Senate):
     standing: dict[int, list[standings.Standing]]
 
     @extend_schema(responses=EntityShown)
-    def get(self, request: Request, entity_type: str, entity_id: str) -> Response:  # noqa: ARG002 - the same for all
+    def get(self, request: Request, entity_type: str, entity_id: str) -> Response:
         """Read all that is on record of an entity: what it may spend, its worth, what came of it, who says so."""
-        found = chain.of(entity_type, entity_id, by=self.by, at=timezone.now())
+        by = self.by if doing.may_see(request) else None
+        found = chain.of(entity_type, entity_id, by=by, at=timezone.now())
         story = found.story
         self.because = {story.score.pk: story.score_reasons} if story.score else {}
         self.standing = {story.envelope.pk: story.lines} if story.envelope else {}

@@ -66,7 +66,7 @@ def test_two_reviewers_decide_and_the_envelope_changes(visit: Visit, theme: Them
         ("ben", "approve", 500, "I see it the same way."),
     ]
     ben.go(f"/admin/governance/proposal/{proposal.pk}/change/")
-    ben.follows("the chain")
+    ben.follows("its story")
     ben.sees("1,000 → 1,500")
     shot(ben, "chain")
 

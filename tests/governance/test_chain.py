@@ -252,8 +252,26 @@ def test_agents_do_not_read_the_drafts_of_others_in_a_story() -> None:
     scout = callers.Caller(senate.scout()).get(path).json()
     assert [one["status"] for one in scout["proposals"]] == ["draft"]
     person = Client()
-    reviewers.staff(person, "economics.view_envelope")
+    reviewers.staff(person, "economics.view_envelope", "governance.view_proposal")
     assert person.get(path).json()["proposals_in_all"] == 1
+
+
+def test_a_story_tells_of_proposals_to_those_who_may_see_them(client: Client) -> None:
+    own = factories.envelope("h1")
+    proposal = _enacted(_asked(_refused(own)))
+    path = f"{BOOKS}/entities/hypothesis/h1"
+    reviewers.staff(client, "economics.view_envelope")
+    for reader in (client, callers.caller(scopes=["budgets:read"])):
+        told = reader.get(path).json()
+        assert (told["hides_proposals"], told["proposals"], told["proposals_in_all"]) == (True, [], 0)
+        assert told["refusals"][0]["answered_by"] == []
+        assert {one["cause"] and one["cause"]["proposal"] for one in told["revisions"]} == {None}
+    told = callers.caller(scopes=["budgets:read", "proposals:read"]).get(path).json()
+    assert (told["hides_proposals"], told["proposals_in_all"]) == (False, 1)
+    shown = _shown(client, own)
+    assert "Proposals on it are not shown: your rights do not cover them." in shown
+    assert reviewers.page(type(proposal), proposal.pk) not in shown
+    assert "Refused, budget_exhausted: scout asked for 5,000 llm_tokens" in shown
 
 
 def test_the_story_takes_the_scope_or_the_right() -> None:
