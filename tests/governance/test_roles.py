@@ -18,8 +18,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from auction import audit, fallback, pools
-from auction.models import AuditRun, Pool, Quest
+from auction import audit, fallback, pools, settlement
+from auction.models import AuditRun, Clear, Pool, Quest, Slot
 from config.models import AgentKey, FeedEntry, RetentionPolicy, User
 from economics import reviews, safety
 from economics.models import (
@@ -80,6 +80,11 @@ In the admin
   stop a pool                   login   no     no        no     no       yes       yes   -
   begin fallback                login   no     no        no     no       yes       yes   -
   end fallback                  login   no     no        no     no       yes       yes   -
+  release a stuck hold          login   no     no        no     no       yes       yes   -
+  release what nothing holds    login   no     no        no     no       yes       yes   -
+  take a slot back              login   no     no        no     no       yes       yes   -
+  end what is overdue           login   no     no        no     no       yes       yes   -
+  offer a slot again            login   no     no        no     no       yes       yes   -
   open a quest                  login   no     no        no     no       yes       yes   -
   change a quest                login   no     no        no     no       yes       yes   -
   let an agent join a quest     login   no     no        no     no       yes       yes   -
@@ -209,6 +214,19 @@ def _reservation() -> Reservation:
 def _priced() -> Price:
     factories.model("priced")
     return Price.objects.latest("pk")
+
+
+def _held_for_nothing() -> Account:
+    wallet = factories.wallet(100)
+    Account.objects.filter(pk=wallet.pk).update(held=40)
+    return wallet
+
+
+def _lapsed() -> Clear:
+    """Return a sale whose runner fell silent."""
+    clear = factories.started(factories.sale(into=factories.pool(capacity=1, lease_seconds=30)))
+    settlement.sweep(now=factories.after(31))
+    return clear
 
 
 def _schedule() -> PeriodicTask:
@@ -355,6 +373,25 @@ DEEDS: Final[dict[str, Deed]] = {
     ),
     "admin: begin fallback": Deed(lambda: pools.get(pools.DEFAULT), _press("begin_fallback", **WHY), _mode("fallback")),
     "admin: end fallback": Deed(_in_fallback, _press("end_fallback", **WHY), _mode("auction")),
+    "admin: release a stuck hold": Deed(
+        lambda: factories.bid(factories.wallet(100), 70, factories.pool(), lives=30),
+        _press("release", **WHY),
+        _status("expired"),
+    ),
+    "admin: release what nothing holds": Deed(
+        _held_for_nothing,
+        lambda client, row: client.post(
+            reverse("admin:auction_wallet_release", args=[row.pk]), {"confirmed": "yes", **WHY}
+        ),
+        lambda row: Account.objects.filter(pk=row.pk, held=0).exists(),
+    ),
+    "admin: take a slot back": Deed(factories.sale, _press("take_back", **WHY), _state("withdrawn")),
+    "admin: end what is overdue": Deed(factories.sale, _press("end_overdue", **WHY), _state("forfeited")),
+    "admin: offer a slot again": Deed(
+        _lapsed,
+        _press("offer_again", **WHY),
+        lambda row: Slot.objects.filter(offers_again=row.slot_id).exists(),
+    ),
     "admin: open a quest": Deed(
         lambda: pools.get(pools.DEFAULT),
         lambda client, pool: client.post(page(Quest, kind="add"), {**_QUEST, "pool": pool.pk}),
