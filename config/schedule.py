@@ -24,6 +24,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(seconds=1),
         "options": {"expire_seconds": 2},
     },
+    "economics: figures": {
+        "task": "economics.tasks.keep_figures",
+        "schedule": timedelta(seconds=15),
+        "options": {"expire_seconds": 14},
+    },
     "governance: tick": {
         "task": "governance.tasks.tick",
         "schedule": timedelta(seconds=1),

@@ -74,6 +74,7 @@ GROUPS: Sequence[Group] = (
         [
             _rows("economics.usage", "Usage", "receipt_long"),
             _rows("economics.usageday", "Days of usage", "calendar_month"),
+            _rows("economics.keptfigures", "Kept figures", "timer"),
             _rows("economics.reservation", "Reservations", "bookmark"),
             _rows("economics.price", "Prices", "sell"),
             _rows("economics.languagemodel", "Language models", "neurology"),

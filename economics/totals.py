@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 
 from economics import standings
-from economics.models import Envelope, LanguageModel, Reserve
+from economics.models import Envelope, Reserve
 
 LARGEST: Final = 10
+MOST_MODELS: Final = 60  # programs name models as they like
 
 # The figures of `economics_standing` for a whole fleet. Most lines are those that columns of envelopes keep: their
 # limits are summed up without a look at them, and what stands against a line is looked up where anything does. The
@@ -43,9 +44,10 @@ used AS (
     SELECT l.resource_type, l.qualifier, l.window_kind, sum(c.settled) AS settled, sum(c.held) AS held,
            sum(CASE WHEN l.base IS NULL THEN 0 ELSE least(c.settled + c.held, economics_limit(
                l.resource_type, l.base, b.market_weight, 0, {_STARTS}, {_ENDS})
-               + coalesce((SELECT amount FROM granted WHERE line_id = l.id), 0)) END) AS taken
+               + coalesce(g.amount, 0)) END) AS taken
       FROM (SELECT * FROM economics_counters WHERE window_start = ANY(%(starts)s::timestamptz[])) AS c
       JOIN economics_lines l ON l.id = c.line_id JOIN resource_budgets b ON b.id = l.envelope_id
+      LEFT JOIN granted g ON g.line_id = l.id
      WHERE c.window_start = {_STARTS} GROUP BY 1, 2, 3),
 parts AS (
     SELECT v.resource_type, '' AS qualifier, window_kind, v.lines, envelopes - v.lines AS open_lines, 0 AS granted,
@@ -72,6 +74,15 @@ SELECT resource_type, qualifier, window_kind, sum(lines)::bigint, sum(open_lines
 _USED: Final = """
 SELECT resource_type, tier, provider, entity_type, sum(amount), sum(cost), sum(unpriced_amount), sum(events)::bigint
   FROM economics_usage_days WHERE day > %(last)s::date - %(days)s::int AND day <= %(last)s GROUP BY 1, 2, 3, 4
+"""
+# Days of usage keep the tier and not the model, so this one looks at the rows; an index finds those of some days.
+_BY_MODEL: Final = """
+SELECT model, tier, sum(amount), coalesce(sum(cost), 0), coalesce(sum(amount) FILTER (WHERE cost IS NULL), 0), count(*)
+  FROM resource_usage
+ WHERE created_at >= (SELECT economics_first_moment(%(last)s::date - %(days)s::int + 1, zone) FROM economics_policy)
+   AND created_at < (SELECT economics_first_moment(%(last)s::date + 1, zone) FROM economics_policy)
+   AND resource_type = 'llm_tokens'
+ GROUP BY 1, 2 ORDER BY 4 DESC, 6 DESC, 1, 2 LIMIT %(most)s
 """
 _MOST_KINDS: Final = 60  # of class, tier or provider, and window: providers name themselves as they like
 
@@ -121,6 +132,20 @@ class Used(NamedTuple):
 
     resource_type: str
     part: str
+    amount: Decimal
+    cost: Decimal
+    unpriced: Decimal
+    events: int
+
+
+class OfModel(NamedTuple):
+    """LLM tokens used of a model ("" where none was named), while it was in a tier.
+
+    `cost` in USD without what is not priced yet, which `unpriced` tells.
+    """
+
+    model: str
+    tier: str
     amount: Decimal
     cost: Decimal
     unpriced: Decimal
@@ -207,12 +232,9 @@ def _dearest_first(found: dict[tuple[str, str], Used]) -> list[Used]:
     return sorted(found.values(), key=lambda one: (-one.cost, -one.events, one.resource_type, one.part))
 
 
-def models_of_tiers() -> dict[str, list[str]]:
-    """Return the models in use of each tier, by name."""
-    found: dict[str, list[str]] = {}
-    for tier, name in LanguageModel.objects.order_by("tier_id", "pk").values_list("tier_id", "pk"):
-        found.setdefault(tier, []).append(name)
-    return found
+def by_model(*, last: date, days: int = 30, most: int = MOST_MODELS) -> list[OfModel]:
+    """Return the LLM tokens used in some days in a row by model and tier, the dearest first, from the rows of usage."""
+    return [OfModel(*row) for row in _rows(_BY_MODEL, {"last": last, "days": days, "most": most})]
 
 
 def _rows(statement: str, terms: dict[str, Any]) -> Sequence[Sequence[Any]]:

@@ -21,7 +21,18 @@ from auction.models import (
 )
 from config import keys
 from config.models import Agent, FeedEntry, IdempotentRequest, User
-from economics import admission, envelopes, mint, rebalancing, revisions, safety, scores, stops, worth_policy
+from economics import (
+    admission,
+    envelopes,
+    kept_figures,
+    mint,
+    rebalancing,
+    revisions,
+    safety,
+    scores,
+    stops,
+    worth_policy,
+)
 from economics.models import DefaultEnvelope, Envelope, Line, Reserve, Review, ReviewLine, ReviewPool
 from governance import ballots, policy, proposals
 from tests import factories
@@ -52,6 +63,7 @@ def once() -> None:
     beat.ClockedSchedule.objects.create(clocked_time=NOON)
     beat.PeriodicTask.objects.create(name="often", task="t", interval=every)
     beat.PeriodicTask.objects.create(name="nightly", task="t", crontab=nightly)
+    kept_figures.make_due(now=NOON)
 
 
 def _quests(worker: Agent, pool: Pool) -> None:

@@ -13,6 +13,7 @@ from economics.models.budgets import (
 from economics.models.catalog import LanguageModel, Price, Tier
 from economics.models.ceilings import Window
 from economics.models.exchange import Signal, SignalSource
+from economics.models.figures import KeptFigures
 from economics.models.money import Account, DailyIssue, MonetaryPolicy, Transfer
 from economics.models.returns import Outcome
 from economics.models.reviews import Reserve, Review, ReviewLine, ReviewPool
@@ -29,6 +30,7 @@ __all__ = [
     "DefaultEnvelope",
     "Envelope",
     "Grant",
+    "KeptFigures",
     "LanguageModel",
     "Line",
     "MonetaryPolicy",

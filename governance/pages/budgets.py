@@ -10,10 +10,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from config import charts, site
-from economics import overview, standings, totals
+from economics import kept_figures, overview, standings, totals
 from governance.pages import figures, kept
 
-SECONDS: Final = 120
+SECONDS: Final = 30
 _HEADS: Final = (
     *("Class and window", "Used and held", "Limit", "of it grants", "Used", "Held", "Remaining"),
     *("Lines", "Without a ceiling"),
@@ -23,10 +23,9 @@ _LARGEST_HEADS: Final = ("Envelope", "Used and held", "State", "Window", "Limit"
 
 
 class Books(NamedTuple):
-    """All that the tab shows."""
+    """What the tab shows beside the totals, which the clock keeps."""
 
     fleet: standings.Standing
-    totals: list[totals.Total]
     near: overview.NearLimits
     largest: list[totals.Large]
     freed: list[totals.Freed]
@@ -35,8 +34,9 @@ class Books(NamedTuple):
 def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     """Return what the tab shows, to this person, at this moment."""
     books, at = kept.kept("budgets", _books, now=now, seconds=SECONDS)
+    sums, summed_at = kept_figures.kept(kept_figures.BUDGETS, now=now)
     links = figures.Links(request)
-    whole = [total for total in books.totals if not total.qualifier]
+    whole = [total for total in sums if not total.qualifier]
     return {
         "at": at,
         "fleet": books.fleet,
@@ -49,8 +49,9 @@ def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
         "full_number": _counted(books.near.full),
         "freed_total": figures.number(sum((freed.amount for freed in books.freed if not freed.qualifier), Decimal())),
         "chart": charts.render(_chart(whole)),
-        "totals": site.table(_HEADS, [_total(total) for total in books.totals], frozenset({1})),
-        "has_totals": bool(books.totals),
+        "totals": site.table(_HEADS, [_total(total) for total in sums], frozenset({1})),
+        "has_totals": bool(sums),
+        "summed_at": summed_at,
         "near_table": _near(books.near, links),
         "largest": site.table(_LARGEST_HEADS, [_large(one, links) for one in books.largest], frozenset({1, 2, 3})),
         "has_envelopes": bool(books.largest),
@@ -68,7 +69,6 @@ def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
 def _books(now: datetime) -> Books:
     return Books(
         standings.of_fleet(at=now),
-        totals.by_class(now=now),
         overview.near_limits(now=now),
         totals.largest(now=now),
         totals.freed(),

@@ -1,6 +1,6 @@
 """How the pages of the whole house show figures, and where they lead those who may look further."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -62,13 +62,6 @@ def bar(used: Decimal | int, limit: Decimal | int | None) -> str | SafeString:
         '<span class="room"><meter min="0" max="100" low="80" high="99" optimum="0" value="{0}"></meter> {0} %</span>',
         share,
     )
-
-
-def few(names: Iterable[str], most: int = 4) -> str:
-    """Return some names in a line, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
-    return f"{', '.join(listed[:most])}{more}"
 
 
 class Links:

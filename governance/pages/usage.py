@@ -1,45 +1,36 @@
-"""The Usage tab: what was used and what it cost, by day, tier and provider, entity and type, from days of usage."""
+"""The Usage tab: what was used and what it cost, by day, tier and provider, model, entity and type."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from config import charts, site
-from economics import overview, totals
-from governance.pages import figures, kept
+from economics import kept_figures, overview, totals
+from governance.pages import figures
 
-SECONDS: Final = {7: 60, 30: 300, 90: 300}  # how long what was used in so many days is kept
 _SERIES: Final = charts.COLOURS
 _MOST_PARTS: Final = 40
-_KIND_HEADS: Final = ("Class", "Tier or provider", "Used", "Cost (USD)", "Share", "Not priced yet", "Reports", "Models")
+_KIND_HEADS: Final = ("Class", "Tier or provider", "Used", "Cost (USD)", "Share", "Not priced yet", "Reports")
+_MODEL_HEADS: Final = ("Model", "Tier", "LLM tokens", "Cost (USD)", "Share", "Not priced yet", "Reports")
 _TYPE_HEADS: Final = ("Type of entity", "Cost (USD)", "Share", "LLM tokens", "CPU seconds", "API calls", "Reports")
-
-
-class Used(NamedTuple):
-    """All that the tab shows."""
-
-    spending: overview.Spending
-    usage: totals.Usage
-    spenders: list[overview.Spender]
-    models: dict[str, list[str]]
 
 
 def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     """Return what the tab shows of the days that the address names, to this person, at this moment."""
     asked = request.GET.get("days", "")
-    days = next((choice for choice in SECONDS if asked == str(choice)), 7)
-    used, at = kept.kept(f"usage:{days}", lambda of: _used(of, days), now=now, seconds=SECONDS[days])
+    days = next((choice for choice in kept_figures.USAGE if asked == str(choice)), 7)
+    used, at = kept_figures.kept(kept_figures.USAGE[days], now=now)
     links = figures.Links(request)
     cost = used.usage.cost
     totals_of_days = used.spending.totals
     return {
         "at": at,
         "days": days,
-        "periods": [(choice, f"{choice} days") for choice in SECONDS],
+        "periods": [(choice, f"{choice} days") for choice in kept_figures.USAGE],
         "cost": figures.usd(cost),
         "mean": figures.usd(cost / days),
         "today": figures.usd(totals_of_days[-1]),
@@ -51,7 +42,9 @@ def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
         "is_empty": not used.usage.kinds,
         "by_day": charts.render(_by_day(used.spending)),
         "by_type": charts.render(_types_chart(used.usage)),
-        "kinds": _kinds(used.usage, used.models),
+        "kinds": _kinds(used.usage),
+        "models": _models(used),
+        "most_models": totals.MOST_MODELS if len(used.models) == totals.MOST_MODELS else None,
         "types": _types(used.usage),
         "spenders": _spenders(used.spenders, cost, links),
         "leads": [
@@ -62,16 +55,6 @@ def context(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
             links.rows("economics.languagemodel", "Language models"),
         ],
     }
-
-
-def _used(now: datetime, days: int) -> Used:
-    last = overview.today(now=now)
-    return Used(
-        overview.spending(last=last, days=days),
-        totals.used(last=last, days=days),
-        overview.spenders(last=last, days=days),
-        totals.models_of_tiers(),
-    )
 
 
 def _class(kind: totals.Used) -> str:
@@ -139,7 +122,7 @@ def _types_chart(usage: totals.Usage) -> charts.Chart:
     )
 
 
-def _kinds(usage: totals.Usage, models: Mapping[str, list[str]]) -> SafeString:
+def _kinds(usage: totals.Usage) -> SafeString:
     rows = [
         (
             figures.CLASSES.get(kind.resource_type, kind.resource_type),
@@ -149,11 +132,29 @@ def _kinds(usage: totals.Usage, models: Mapping[str, list[str]]) -> SafeString:
             figures.percent(kind.cost, usage.cost),
             figures.number(kind.unpriced) if kind.unpriced else "nothing",
             figures.number(kind.events),
-            figures.few(models.get(kind.part, ())) if kind.resource_type == "llm_tokens" else "",
         )
         for kind in usage.kinds[:_MOST_PARTS]
     ]
-    return site.table(_KIND_HEADS, rows, frozenset({1, 7}))
+    return site.table(_KIND_HEADS, rows, frozenset({1}))
+
+
+def _models(used: kept_figures.Usage) -> SafeString | str:
+    """Return the LLM tokens of each model, with the share of its cost in that of all use."""
+    if not used.models:
+        return ""
+    rows = [
+        (
+            one.model or "none named",
+            one.tier or figures.NONE,
+            figures.number(one.amount),
+            figures.usd(one.cost),
+            figures.percent(one.cost, used.usage.cost),
+            figures.number(one.unpriced) if one.unpriced else "nothing",
+            figures.number(one.events),
+        )
+        for one in used.models
+    ]
+    return site.table(_MODEL_HEADS, rows, frozenset({1}))
 
 
 def _types(usage: totals.Usage) -> SafeString:

@@ -12,7 +12,7 @@ from django_celery_beat import models as beat
 
 from auction.models import Pool
 from config.models import User
-from economics.models import DefaultEnvelope, Reserve, SignalSource, Tier
+from economics.models import DefaultEnvelope, KeptFigures, Reserve, SignalSource, Tier
 from tests import cluster, everything, multiplied
 from tests.benchmarks import books, fleet
 
@@ -23,7 +23,7 @@ NOW: Final = fleet.NOW + timedelta(minutes=10)  # all that happens once has happ
 TRADERS: Final = 1_000
 SOLD: Final = 2  # slots in a round
 # Of these a house has few, however many rows there are of all else.
-FEW: Final = frozenset({Pool, User, Group, Tier, SignalSource, DefaultEnvelope, Reserve}) | {
+FEW: Final = frozenset({Pool, User, Group, Tier, SignalSource, DefaultEnvelope, KeptFigures, Reserve}) | {
     *(beat.IntervalSchedule, beat.CrontabSchedule, beat.SolarSchedule, beat.ClockedSchedule, beat.PeriodicTask),
 }
 

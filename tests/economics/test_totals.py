@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from economics import envelopes, standings, totals
-from economics.models import Reserve
+from economics.models import BudgetPolicy, LanguageModel, Reserve
 from tests import factories
 from tests.factories import NOON, REVIEWER
 
@@ -132,7 +132,40 @@ def test_use_is_told_by_tier_or_provider_and_by_type_of_entity() -> None:
         ("knowledge_gap", "llm_tokens", 100),
     ]
     assert (found.events, float(found.cost)) == (4, 2.43)
-    assert totals.models_of_tiers() == {"frontier": ["deep-1"]}
+
+
+def test_use_is_told_by_model_and_the_tier_it_was_in() -> None:
+    factories.model()
+    factories.price("acme", resource_type="api_calls", rate="0.5")
+    own = factories.envelope("h1", tokens=10_000, api_call_budget=100)
+    factories.record(own, 300, model="unheard-of")
+    factories.record(own, 1_000)
+    factories.record(own, 100, at=NOON - 6 * DAY)
+    factories.record(own, 2, resource_type="api_calls", provider="acme")
+    factories.record(own, 50, at=NOON - 7 * DAY)
+    LanguageModel.objects.filter(pk="deep-1").update(tier="small")
+    factories.record(own, 7)
+    found = totals.by_model(last=NOON.date(), days=7)
+    assert [(one.model, one.tier, int(one.amount), int(one.unpriced), one.events) for one in found] == [
+        ("deep-1", "frontier", 1_100, 0, 2),
+        ("deep-1", "small", 7, 0, 1),
+        ("unheard-of", "", 300, 300, 1),
+    ]
+    assert [one.model for one in totals.by_model(last=NOON.date(), days=7, most=1)] == ["deep-1"]
+    everything = totals.used(last=NOON.date(), days=7)
+    tokens = [one for one in everything.kinds if one.resource_type == "llm_tokens"]
+    for part in ("amount", "cost", "unpriced", "events"):
+        assert sum(getattr(one, part) for one in found) == sum(getattr(one, part) for one in tokens)
+
+
+def test_days_of_models_are_those_of_the_policys_zone() -> None:
+    BudgetPolicy.objects.update(zone="Pacific/Auckland")
+    factories.model()
+    own = factories.envelope("h1", tokens=10_000)
+    for hour in (10, 11, 34, 35):  # the second of March there lasts from 11 to 11
+        factories.record(own, hour, at=NOON - timedelta(hours=36 - hour))
+    (found,) = totals.by_model(last=NOON.date(), days=1)
+    assert int(found.amount) == 11 + 34
 
 
 def _queries(ask: Callable[[], object]) -> int:
@@ -151,6 +184,7 @@ def test_the_number_of_queries_is_the_same_for_few_and_for_many() -> None:
             _queries(lambda: totals.by_class(now=NOON)),
             _queries(lambda: totals.largest(now=NOON)),
             _queries(lambda: totals.used(last=NOON.date())),
+            _queries(lambda: totals.by_model(last=NOON.date())),
         ])  # fmt: skip
     assert counts[0] == counts[1]
     assert max(counts[0]) <= 3

@@ -14,6 +14,7 @@ from django.test import Client
 from auction import clearing, order_book, pools
 from auction.models import Clear
 from config.models import User
+from economics import kept_figures
 from governance import roles
 from governance.pages import kept
 from tests import factories
@@ -150,7 +151,8 @@ def test_usage_tells_tiers_with_their_models_types_and_what_has_no_price(ada: Cl
         factories.envelope("g1", tokens=9_000, entity_type="knowledge_gap"), 500, at=now - timedelta(days=9)
     )
     shown = _text(ada.get("/resources/usage?days=7"))
-    assert "LLM tokens frontier 1,000 1.30 100 % nothing 1 deep-1" in shown
+    assert "LLM tokens frontier 1,000 1.30 100 % nothing 1" in shown
+    assert "deep-1 frontier 1,000 1.30 100 % nothing 1 unheard-of — 70 0.00 0 % 70 1" in shown
     assert "LLM tokens — 70 0.00 0 % 70 1" in shown
     assert "hypothesis 1.30 100 % 1,070 — — 2" in shown
     assert "knowledge_gap" not in shown
@@ -257,6 +259,20 @@ def test_figures_are_kept_for_all_with_the_time_they_are_of(ada: Client, newcome
     assert len({found[1] for found in times if found}) == 1
     cache.clear()
     assert "late" in _text(newcomer.get("/resources/budgets"))
+
+
+def test_totals_and_usage_are_those_the_clock_made_last_and_say_of_when(ada: Client) -> None:
+    at = _now() - timedelta(seconds=20)
+    factories.model()
+    own = factories.envelope("h1", tokens=1_000)
+    factories.record(own, 300, at=at)
+    kept_figures.make_due(now=at)
+    factories.record(own, 400, at=_now())
+    budgets, usage = (_text(ada.get(f"/resources/{tab}")) for tab in ("budgets", "usage"))
+    assert "LLM tokens a day 30 % 1,000 0 300 0 700 1 0" in budgets
+    assert f"As of {at:%Y-%m-%d %H:%M:%S} UTC" in budgets
+    assert "deep-1 frontier 300 0.39 100 % nothing 1" in usage
+    assert f"Figures of {at:%Y-%m-%d %H:%M:%S} UTC" in usage
 
 
 def test_a_round_that_has_cleared_is_in_the_figures_of_the_day_at_once(ada: Client) -> None:
