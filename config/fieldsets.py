@@ -1,9 +1,15 @@
-"""The fields of a row's page, each read-only column computed once: unfold asks twice, and it may cost a query."""
+"""The fields of a row's page: each read-only column computed once, its numbers and its yes and no written for people.
+
+Unfold asks twice for a column, and it may cost a query.
+"""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.admin import helpers
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
 
 
 class Form(helpers.AdminForm):
@@ -12,8 +18,17 @@ class Form(helpers.AdminForm):
     def __iter__(self) -> Iterator[helpers.Fieldset]:
         """Yield its fieldsets."""
         for name, options in self.fieldsets:
-            told: dict[str, Any] = dict(options)
-            yield Fieldset(self.form, name, readonly_fields=self.readonly_fields, model_admin=self.model_admin, **told)
+            told: dict[str, Any] = {**options, "fields": [one for one in options["fields"] if not self._is_asked(one)]}
+            if told["fields"]:
+                yield Fieldset(
+                    self.form, name, readonly_fields=self.readonly_fields, model_admin=self.model_admin, **told
+                )
+
+    def _is_asked(self, field: Any) -> bool:
+        """Tell whether a field is one of the form alone, as a reason is, in a form that nobody here may fill in."""
+        if field not in self.readonly_fields or field not in self.form.fields or hasattr(self.model_admin, field):
+            return False
+        return _column(self.form, field) is None
 
 
 class Fieldset(helpers.Fieldset):
@@ -32,9 +47,38 @@ class Line(helpers.Fieldline):
         """Yield its fields, Django's own ones."""
         for place, field in enumerate(self.fields):
             if field in self.readonly_fields:
-                yield helpers.AdminReadonlyField(self.form, field, is_first=place == 0, model_admin=self.model_admin)
+                yield Read(self.form, field, is_first=place == 0, model_admin=self.model_admin)
             else:
                 yield helpers.AdminField(self.form, field, is_first=place == 0)
+
+
+class Read(helpers.AdminReadonlyField):
+    """A field that is only read."""
+
+    def contents(self) -> str:
+        """Return what is in it: thousands set apart, idle zeros left out, yes or no in words."""
+        column = _column(self.form, self.field["field"])
+        value = None if column is None else getattr(self.form.instance, column.attname)
+        if isinstance(column, models.BooleanField) and value is not None:
+            return "yes" if value else "no"
+        if isinstance(value, Decimal):
+            return f"{value.normalize():,f}"
+        if isinstance(value, int) and isinstance(column, models.IntegerField) and not _is_name(column):
+            return f"{value:,}"
+        return str(super().contents())
+
+
+def _column(form: Any, field: Any) -> Any:
+    """Return the column of the form's model that is called so; None where there is none."""
+    try:
+        return form._meta.model._meta.get_field(field) if isinstance(field, str) else None  # noqa: SLF001 - public
+    except FieldDoesNotExist:
+        return None
+
+
+def _is_name(column: Any) -> bool:
+    """Tell whether a whole number names something and counts nothing: a key, or the number of a version."""
+    return bool(column.primary_key or column.choices or column.name.endswith(("_id", "version", "seq")))
 
 
 def plain(dressed: helpers.AdminForm) -> Form:
