@@ -10,6 +10,8 @@ from typing import Any
 from django.contrib.admin import helpers
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 
 
 class Form(helpers.AdminForm):
@@ -18,11 +20,10 @@ class Form(helpers.AdminForm):
     def __iter__(self) -> Iterator[helpers.Fieldset]:
         """Yield its fieldsets."""
         for name, options in self.fieldsets:
-            told: dict[str, Any] = {**options, "fields": [one for one in options["fields"] if not self._is_asked(one)]}
-            if told["fields"]:
-                yield Fieldset(
-                    self.form, name, readonly_fields=self.readonly_fields, model_admin=self.model_admin, **told
-                )
+            fields = [one for one in options["fields"] if not self._is_asked(one)]
+            told: dict[str, Any] = {**options, "fields": fields, "readonly_fields": self.readonly_fields}
+            if fields:
+                yield Fieldset(self.form, name, model_admin=self.model_admin, **told)
 
     def _is_asked(self, field: Any) -> bool:
         """Tell whether a field is one of the form alone, as a reason is, in a form that nobody here may fill in."""
@@ -55,25 +56,26 @@ class Line(helpers.Fieldline):
 class Read(helpers.AdminReadonlyField):
     """A field that is only read."""
 
-    def contents(self) -> str:
+    def contents(self) -> SafeString:
         """Return what is in it: thousands set apart, idle zeros left out, yes or no in words."""
         column = _column(self.form, self.field["field"])
         value = None if column is None else getattr(self.form.instance, column.attname)
         if isinstance(column, models.BooleanField) and value is not None:
-            return "yes" if value else "no"
+            return conditional_escape("yes" if value else "no")
         if isinstance(value, Decimal):
-            return f"{value.normalize():,f}"
+            return conditional_escape(f"{value.normalize():,f}")
         if isinstance(value, int) and isinstance(column, models.IntegerField) and not _is_name(column):
-            return f"{value:,}"
-        return str(super().contents())
+            return conditional_escape(f"{value:,}")
+        return super().contents()
 
 
 def _column(form: Any, field: Any) -> Any:
     """Return the column of the form's model that is called so; None where there is none."""
     try:
-        return form._meta.model._meta.get_field(field) if isinstance(field, str) else None  # noqa: SLF001 - public
+        found = form._meta.model._meta.get_field(field) if isinstance(field, str) else None  # noqa: SLF001 - public
     except FieldDoesNotExist:
         return None
+    return found if isinstance(found, models.Field) else None
 
 
 def _is_name(column: Any) -> bool:
