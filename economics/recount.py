@@ -9,7 +9,8 @@ from economics.ledger import Difference
 
 # Each query returns (what, stored, rebuilt) for every disagreement. None of them trusts a foreign key or a trigger, or
 # calls what the triggers count with but the calendar itself. `since` NULL: all there is. Otherwise the days and
-# windows that reach past it; a lifetime began before. Days before the first of these days are taken as they stand.
+# windows that reach past it; a lifetime began before. Days before the first of these days are taken as they stand. What
+# waits to be counted is taken off. Usage may come from a table that was here before us: it may name no tier by a NULL.
 _SCOPE = """
 WITH calendar AS (
     SELECT p.zone, p.week_starts_on AS week, (%(since)s::timestamptz AT TIME ZONE p.zone)::date AS first_day
@@ -20,9 +21,17 @@ WITH calendar AS (
      WHERE %(since)s::timestamptz IS NULL OR k.kind <> 'lifetime'
 ), used AS MATERIALIZED (
     SELECT (u.created_at AT TIME ZONE c.zone)::date AS day, u.entity_type, u.entity_id, u.resource_type, u.tier,
-           u.provider, u.agent_id, sum(u.amount) AS amount, coalesce(sum(u.cost), 0) AS cost,
-           coalesce(sum(u.amount) FILTER (WHERE u.cost IS NULL), 0) AS unpriced_amount, count(*) AS events
-      FROM calendar c JOIN resource_usage u
+           u.provider, u.agent_id, sum(u.amount) AS amount, sum(u.cost) AS cost,
+           sum(u.unpriced_amount) AS unpriced_amount, sum(u.events) AS events
+      FROM calendar c JOIN (
+           SELECT created_at, entity_type, entity_id, resource_type, coalesce(tier, '') AS tier,
+                  coalesce(provider, '') AS provider, coalesce(agent_id, '') AS agent_id, round(amount, 6) AS amount,
+                  round(coalesce(cost, 0), 12) AS cost,
+                  CASE WHEN cost IS NULL THEN round(amount, 6) ELSE 0 END AS unpriced_amount, 1 AS events
+             FROM resource_usage
+            UNION ALL
+           SELECT created_at, entity_type, entity_id, resource_type, tier, provider, agent_id,
+                  -round(amount, 6), -round(cost, 12), -round(unpriced_amount, 6), -events FROM economics_arrivals) AS u
         ON u.created_at >= coalesce(economics_first_moment(c.first_day, c.zone), '-infinity')
      GROUP BY 1, 2, 3, 4, 5, 6, 7
 )

@@ -6,17 +6,20 @@ from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 
-# What is in the queue, kind by kind: one step through its index for each, however many rows a kind has.
+# What is in the queue, kind by kind: one step through its index for each, however many rows a kind has. Usage may come
+# from a table that was here before us and say by a NULL that it names no model or no provider.
 _KINDS: Final = """
 WITH RECURSIVE kind AS (
-    (SELECT resource_type, model, provider FROM resource_usage WHERE cost IS NULL
-      ORDER BY resource_type, model, provider LIMIT 1)
+    (SELECT resource_type, coalesce(model, '') AS model, coalesce(provider, '') AS provider
+       FROM resource_usage u WHERE cost IS NULL
+      ORDER BY resource_type, coalesce(u.model, ''), coalesce(u.provider, '') LIMIT 1)
     UNION ALL
     SELECT further.* FROM kind CROSS JOIN LATERAL (
-        SELECT u.resource_type, u.model, u.provider FROM resource_usage u
+        SELECT u.resource_type, coalesce(u.model, ''), coalesce(u.provider, '') FROM resource_usage u
          WHERE u.cost IS NULL
-           AND (u.resource_type, u.model, u.provider) > (kind.resource_type, kind.model, kind.provider)
-         ORDER BY u.resource_type, u.model, u.provider LIMIT 1) AS further
+           AND (u.resource_type, coalesce(u.model, ''), coalesce(u.provider, ''))
+               > (kind.resource_type, kind.model, kind.provider)
+         ORDER BY u.resource_type, coalesce(u.model, ''), coalesce(u.provider, '') LIMIT 1) AS further
 ), named AS (
     SELECT kind.*, m.name AS model_name,
            CASE kind.resource_type WHEN 'llm_tokens' THEN m.name WHEN 'api_calls' THEN kind.provider ELSE '' END AS name
@@ -36,7 +39,8 @@ SELECT due.id, due.corrects_id
   FROM unnest(%s::text[], %s::text[], %s::text[]) AS kind(resource_type, model, provider) CROSS JOIN LATERAL (
        SELECT u.id, u.corrects_id FROM resource_usage u
         WHERE u.cost IS NULL
-          AND (u.resource_type, u.model, u.provider) = (kind.resource_type, kind.model, kind.provider)
+          AND (u.resource_type, coalesce(u.model, ''), coalesce(u.provider, ''))
+              = (kind.resource_type, kind.model, kind.provider)
           AND (u.corrects_id IS NULL
                OR (SELECT o.cost IS NOT NULL FROM resource_usage o
                     WHERE o.id = u.corrects_id AND o.created_at = u.created_at))
@@ -93,7 +97,8 @@ SELECT known.resource_type, known.model, known.provider, known.model_name, known
        SELECT count(*) AS events, sum(u.amount) AS amount, min(u.created_at) AS first_use, max(u.created_at) AS last_use
          FROM resource_usage u
         WHERE u.cost IS NULL
-          AND (u.resource_type, u.model, u.provider) = (known.resource_type, known.model, known.provider)) AS t
+          AND (u.resource_type, coalesce(u.model, ''), coalesce(u.provider, ''))
+              = (known.resource_type, known.model, known.provider)) AS t
  ORDER BY known.has_price, t.events DESC, known.resource_type, known.model, known.provider
  LIMIT %s
 """

@@ -1,6 +1,7 @@
 """The rows of the books."""
 
 from economics.models.admission import Alert, Refusal, Reservation
+from economics.models.arrivals import Arrival
 from economics.models.budget_policy import BudgetPolicy, DefaultEnvelope
 from economics.models.budgets import (
     Counter,
@@ -23,6 +24,7 @@ from economics.models.worth import Assessment, Observation, Score, WorthPolicy
 __all__ = [
     "Account",
     "Alert",
+    "Arrival",
     "Assessment",
     "BudgetPolicy",
     "Counter",

@@ -6,7 +6,7 @@ import pgtrigger
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from config import laws
 
@@ -137,9 +137,10 @@ class Usage(models.Model):
             models.Index(name="usage_by_entity", fields=["entity_type", "entity_id", "created_at"]),
             models.Index(name="usage_by_slot", fields=["slot_id"], condition=Q(slot_id__isnull=False)),
             models.Index(
+                *("resource_type", Coalesce("model", models.Value("")), Coalesce("provider", models.Value(""))),
                 name="usage_unpriced",
-                fields=["resource_type", "model", "provider"],
-                include=["amount", "created_at"],
+                # An index is read alone only where it holds the very columns that its expressions are made of.
+                include=["model", "provider", "amount", "created_at"],
                 condition=Q(cost=None),
             ),
             models.Index(name="usage_corrections", fields=["corrects_id"], condition=Q(corrects_id__isnull=False)),

@@ -76,6 +76,13 @@ NEW: Final[dict[str, dict[str, str]]] = {
         "output_rate": "2",
     },
     "economics_default_envelopes": {"entity_type": "'knowledge_gap'"},
+    "economics_arrivals": {
+        "created_at": "'2030-01-01'",
+        "entity_type": "'hypothesis'",
+        "entity_id": "'h1'",
+        "resource_type": "'llm_tokens'",
+        "amount": "1",
+    },
     "economics_usage_days": {
         "day": "'2030-01-01'",
         "entity_type": "'hypothesis'",
@@ -344,6 +351,22 @@ _SPENDING: Final[list[tuple[str, str]]] = [
     ),
     ("usage_day_never_vanishes", "DELETE FROM economics_usage_days"),
     ("usage_day_never_truncated", "TRUNCATE economics_usage_days"),
+    *(
+        ("arrival_never_changes", f"{_new('economics_arrivals')}; UPDATE economics_arrivals SET {change}")
+        for change in (
+            *("id = id + 99999", "created_at = now()", "entity_type = 'x'", "entity_id = 'x'", "resource_type = 'x'"),
+            *("tier = 'x'", "provider = 'x'", "agent_id = 'x'"),
+            *("amount = 2", "cost = 2", "unpriced_amount = 2", "events = 2"),
+        )
+    ),
+    *(
+        ("arrival_is_counted", f"{_new('economics_arrivals', **{column: value})}; DELETE FROM economics_arrivals")
+        for column, value in (
+            *((column, "'NaN'") for column in ("amount", "cost", "unpriced_amount")),
+            *(("created_at", f"'{sign}infinity'") for sign in ("", "-")),
+        )
+    ),
+    ("arrival_never_truncated", "TRUNCATE economics_arrivals"),
     # Reservations
     *(
         ("reservation_sane", _new(_HOLD, **columns))
