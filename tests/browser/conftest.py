@@ -11,34 +11,25 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from config import supervisor
 from tests.browser import guard as guards
-from tests.browser import house, people, serving
+from tests.browser import house, people, seating, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser
 
-Theme = Literal["light", "dark"]
+    from tests.browser.seating import Theme
 
 _ENDED: Final = pytest.StashKey[pytest.CallInfo[None]]()
-_DESK: Final[dict[str, Any]] = {"viewport": {"width": 1440, "height": 900}}
-_PHONE: Final[dict[str, Any]] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
 # Whatever a page asks for by name is not found; the guard has written the request down by then.
 _OFFLINE: Final = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-
-
 _PATIENCE: Final = 30_000  # milliseconds a test waits for what it expects: machines of CI are slow
 
 
@@ -74,10 +65,25 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[serving.Server]:
+    """Listen on one address, once per worker."""
+    with serving.listening() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def seats(browser: Browser, server: serving.Server) -> Iterator[seating.Seats]:
+    """Keep browsers that tests have left, for the next to take."""
+    kept = seating.Seats(browser, server.url)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def site(committed_db: str) -> Iterator[str]:
+def site(committed_db: str, server: serving.Server) -> Iterator[str]:
     """Serve the test's own database; yields the site's address, without a slash at the end."""
-    with serving.serving() as url:
+    with serving.serving(server) as url:
         yield url
 
 
@@ -112,32 +118,31 @@ def shot(request: pytest.FixtureRequest) -> Callable[[house.Visitor, str], Path]
 @pytest.fixture
 def visit(
     request: pytest.FixtureRequest,
-    browser: Browser,
+    seats: seating.Seats,
     site: str,
     guard: guards.Guard,
     shot: Callable[[house.Visitor, str], Path],
 ) -> Iterator[Visit]:
-    """Open browsers, each with a memory of its own, guarded; a test that fails leaves a picture of each."""
-    opened: list[tuple[BrowserContext, house.Visitor]] = []
+    """Seat people before browsers that remember nothing of anybody, guarded; a failed test leaves a picture of each."""
+    taken: list[tuple[seating.Seat, house.Visitor]] = []
 
     def open_for(
         role: str = "", name: str = "", *, theme: Theme = "light", phone: bool = False, scripts: bool = True
     ) -> house.Visitor:
-        screen = _PHONE if phone else _DESK
-        context = browser.new_context(
-            base_url=site, color_scheme=theme, reduced_motion="reduce", java_script_enabled=scripts, **screen
-        )
-        guard.watch(context)
+        seat = seats.take(seating.Kind(theme, phone=phone, scripts=scripts))
+        guard.watch(seat.context)
         if role:
-            people.sign_in(people.person(role, name), context, site)
-        visitor = house.Visitor(context.new_page(), name or people.NAMES.get(role, ""))
-        opened.append((context, visitor))
+            people.sign_in(people.person(role, name), seat.context, site)
+        visitor = house.Visitor(seat.page, name or people.NAMES.get(role, ""))
+        taken.append((seat, visitor))
         return visitor
 
     yield open_for
     ended = request.node.stash.get(_ENDED, None)
-    for number, (context, visitor) in enumerate(opened, 1):
-        if ended is not None and ended.excinfo is not None:
+    has_failed = ended is not None and ended.excinfo is not None
+    for number, (_seat, visitor) in enumerate(taken, 1):
+        if has_failed:
             shot(visitor, f"failed-{number}")
-        guard.catch_up()  # while there are pages that answer
-        context.close()
+    for seat, _visitor in taken:
+        guard.leave(seat.context)
+        seats.give_back(seat, is_sound=not has_failed)

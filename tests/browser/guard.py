@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 
 _INLINE: Final = ("data:", "blob:", "about:")  # nothing is asked of anybody for these
@@ -17,6 +19,11 @@ _TELL_BREACHES: Final = """
 addEventListener("securitypolicyviolation", (breach) => console.error(
   `breach of ${breach.effectiveDirective} by ${breach.blockedURI} at ${breach.sourceFile}:${breach.lineNumber}`));
 """
+
+
+def tell_breaches(context: BrowserContext) -> None:
+    """Let every page of a context tell breaches of its policy, so that a guard hears of them."""
+    context.add_init_script(_TELL_BREACHES)
 
 
 class Guard:
@@ -31,12 +38,24 @@ class Guard:
 
     def watch(self, context: BrowserContext) -> None:
         """Watch all that happens in a context from now on: each of its pages, frames and workers."""
-        context.add_init_script(_TELL_BREACHES)
-        context.on("request", self._on_request)
-        context.on("response", self._on_response)
-        context.on("console", self._on_console)
-        context.on("weberror", self._on_exception)
+        for event, seen in self._ears().items():
+            context.on(event, seen)
         self._contexts.append(context)
+
+    def leave(self, context: BrowserContext) -> None:
+        """Hear what the pages of a context have said, and watch it no longer."""
+        self.catch_up()
+        for event, seen in self._ears().items():
+            context.remove_listener(event, seen)
+        self._contexts.remove(context)
+
+    def _ears(self) -> dict[Any, Callable[[Any], None]]:
+        return {
+            "request": self._on_request,
+            "response": self._on_response,
+            "console": self._on_console,
+            "weberror": self._on_exception,
+        }
 
     def expect(self, status: int) -> None:
         """Allow answers of this status (400 to 499) in this test, and miss them if none comes."""

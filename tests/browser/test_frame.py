@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Route
 
-    from tests.browser.conftest import Theme, Visit
+    from tests.browser.conftest import Visit
     from tests.browser.guard import Guard
+    from tests.browser.seating import Theme
 
     Shot = Callable[[house.Visitor, str], Path]
 

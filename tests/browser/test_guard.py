@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.browser import accessibility
-from tests.browser.guard import Guard
+from tests.browser import guard as guards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
@@ -42,10 +42,11 @@ def _faults(browser: Browser, answer: dict[str, Any], *expected: int) -> list[st
             headers = {"Content-Type": "text/html", **answer.get("headers", {})}
             route.fulfill(**{**answer, "headers": headers})
 
-    guard = Guard(ORIGIN)
+    guard = guards.Guard(ORIGIN)
     for status in expected:
         guard.expect(status)
     with browser.new_context() as context:
+        guards.tell_breaches(context)
         guard.watch(context)
         context.route(f"{ORIGIN}/**", respond)
         page = context.new_page()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.browser import house
-    from tests.browser.conftest import Theme, Visit
+    from tests.browser.conftest import Visit
+    from tests.browser.seating import Theme
 
     Shot = Callable[[house.Visitor, str], Path]
 

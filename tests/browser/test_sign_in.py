@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import APIResponse
 
-    from tests.browser.conftest import Theme, Visit
+    from tests.browser.conftest import Visit
+    from tests.browser.seating import Theme
 
 OPEN: Final = re.compile(
     r"/(api/|healthz|favicon\.ico)"
