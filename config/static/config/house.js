@@ -46,11 +46,35 @@ window.addEventListener("pageshow", () => {
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
 });
 
+/* On a telephone a table of many columns shows one row under the other, each number under the head of its column: the
+   style sheet draws them so as soon as the cells know their heads. Without this the table scrolls in its box. */
+const headCells = () => {
+  document.querySelectorAll("table.review:not(.queue, .by-rows), table.standing:not(.by-rows)").forEach((table) => {
+    const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    if (heads.length < 4) return;
+    table.querySelectorAll("tbody tr").forEach((row) => {
+      [...row.cells].forEach((cell, place) => { if (place && heads[place]) cell.dataset.head = heads[place]; });
+    });
+    table.classList.add("by-rows");
+  });
+};
+
+/* The cells of a list carry the heads of their columns for telephones: as sentences begin. */
+const capitalLabels = () => {
+  document.querySelectorAll("#result_list [data-label]").forEach((cell) => {
+    cell.dataset.label = cell.dataset.label.charAt(0).toUpperCase() + cell.dataset.label.slice(1);
+  });
+};
+
 /* The menu shows the line of this page, and keeps it in sight. */
 document.addEventListener("DOMContentLoaded", () => {
   if (matchMedia("(max-width: 767px)").matches) { /* a telephone has room for the list or for its filters */
     document.querySelectorAll("details.filters[open]").forEach((box) => { box.open = false; });
   }
+  capitalLabels();
+  headCells();
+  const live = document.getElementById("live"); /* whose tables are replaced while somebody looks */
+  if (live) new MutationObserver(headCells).observe(live, { childList: true, subtree: true });
   const here = document.querySelector(".menu [aria-current=page]");
   if (here) here.scrollIntoView({ block: "nearest" });
   document.querySelectorAll(".results, .readonly, .prose, .summary, .value div[id^=id_]").forEach((box) => {
