@@ -18,7 +18,7 @@ from psycopg import sql
 from config import embedded, processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TEMPLATE: Final = "migrated"
 PREFIX: Final = "economy-tests-"
@@ -109,53 +109,69 @@ def url_of(server: str, database: str) -> str:
 
 
 @contextlib.contextmanager
-def pointed_at(url: str) -> Iterator[None]:
-    """Make Django's default connection, and programs started meanwhile, use another database."""
+def pointed_at(url: str, schema: str = "") -> Iterator[None]:
+    """Make Django's default connection, and programs started meanwhile, use another database, or a schema in it."""
     from django.db import connections  # noqa: PLC0415 - settings need the cluster's address first
 
     settings = connections.settings["default"]
-    before = {name: settings[name] for name in ("NAME", "HOST")}, os.environ.get("DATABASE_URL")
+    before = {name: settings[name] for name in ("NAME", "HOST", "OPTIONS")}
+    told = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "DATABASE_SCHEMA")}
     parts = urlsplit(url)
     connections.close_all()
     settings |= {"NAME": parts.path[1:], "HOST": parse_qs(parts.query)["host"][0]}
-    os.environ["DATABASE_URL"] = url
+    if schema:
+        settings["OPTIONS"] = before["OPTIONS"] | {"options": f"-c search_path={schema}"}
+    os.environ.update({"DATABASE_URL": url, "DATABASE_SCHEMA": schema})
     try:
         yield
     finally:
         connections.close_all()
-        settings |= before[0]
-        os.environ["DATABASE_URL"] = before[1] or ""
+        settings |= before
+        os.environ.update(told)
 
 
 def migrate(server: str) -> None:
     """Make the migrated template of a server, unless some process has done so."""
+    template(server, TEMPLATE, _migrated)
+
+
+def _migrated(url: str) -> None:
     from django.core.management import call_command  # noqa: PLC0415 - as above
 
+    with pointed_at(url):
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+def template(server: str, name: str, make: Callable[[str], object]) -> str:
+    """Make a template of a server in a database of its own, unless some process has done so; returns its name.
+
+    `make` is called with the address of a database that is still empty.
+    """
     folder = Path(parse_qs(urlsplit(server).query)["host"][0])
-    with (folder.parent / "template.lock").open("w") as guard, _administer(server) as session:
+    with (folder.parent / f"template-{name}.lock").open("w") as guard, _administer(server) as session:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        if session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
-            return
-        unfinished = sql.Identifier(f"{TEMPLATE}_new")
+        if session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return name
+        unfinished = sql.Identifier(f"{name}_new")
         session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(unfinished))
         session.execute(sql.SQL("CREATE DATABASE {}").format(unfinished))
-        with pointed_at(url_of(server, f"{TEMPLATE}_new")):
-            call_command("migrate", verbosity=0, interactive=False)
-        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-        session.execute(rename.format(unfinished, sql.Identifier(TEMPLATE)))
+        make(url_of(server, f"{name}_new"))
+        session.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(unfinished, sql.Identifier(name)))
+    return name
 
 
 _numbers = itertools.count(1)
 
 
 @contextlib.contextmanager
-def clone(server: str) -> Iterator[str]:
-    """Give a fresh copy of the migrated template, dropped afterwards; yields its address."""
-    migrate(server)
+def clone(server: str, of: str = "") -> Iterator[str]:
+    """Give a fresh copy of a template, the migrated one unless told, dropped afterwards; yields its address."""
+    if not of:
+        migrate(server)
     name = f"clone_{os.getpid()}_{next(_numbers)}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with _administer(server) as session:
-        session.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+        session.execute(create.format(sql.Identifier(name), sql.Identifier(of or TEMPLATE)))
     try:
         yield url_of(server, name)
     finally:

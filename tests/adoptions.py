@@ -1,0 +1,41 @@
+"""Taking over worlds of `tests/legacy` in this process, and keeping what came of it for the tests of a run."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+
+from tests import cluster, legacy_worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA: Final = "economy"
+
+
+@contextlib.contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """Make Django, and programs started meanwhile, work in our schema of a database of others."""
+    ContentType.objects.clear_cache()
+    with cluster.pointed_at(url, SCHEMA):
+        yield
+    ContentType.objects.clear_cache()
+
+
+def adopt(url: str) -> None:
+    """Take a database over."""
+    with pointed_at(url):
+        call_command("adopt", verbosity=0)
+
+
+def template(server: str, name: str) -> str:
+    """Return the template of a world that was taken over, made the first time anybody in this run asks."""
+
+    def make(url: str) -> None:
+        legacy_worlds.build(url, name)
+        adopt(url)
+
+    return cluster.template(server, f"adopted_{name}", make)
