@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from auction import contract
+from auction import adoption, contract
 
 
 class AuctionConfig(AppConfig):
@@ -12,6 +12,7 @@ class AuctionConfig(AppConfig):
     name = "auction"
     verbose_name = "Auction"
     contract = contract.TABLES
+    adopted = adoption.ADOPTED_TABLES
 
     def ready(self) -> None:
         """Make the default pool after every migrate: a flushed or new database has none."""

@@ -28,10 +28,16 @@ def _secret_key() -> str:
     return stored.read_text().strip() if stored.is_file() else os.urandom(32).hex()
 
 
+# A schema of our own, where other services have theirs in the same database. Empty: `public`.
+DATABASE_SCHEMA = os.environ.get("DATABASE_SCHEMA", "")
+
+
 def _database() -> dict[str, Any]:
     """Return Django's settings for `DATABASE_URL`, or for the embedded server of the data folder."""
     url = os.environ.get("DATABASE_URL") or embedded.database_url_or_placeholder(DATA_DIR)
     parts = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
+    if DATABASE_SCHEMA:
+        parts["options"] = f"{parts.get('options', '')} -c search_path={DATABASE_SCHEMA}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", "app"),

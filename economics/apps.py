@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from economics import contract
+from economics import adoption, contract
 
 
 class EconomicsConfig(AppConfig):
@@ -12,6 +12,8 @@ class EconomicsConfig(AppConfig):
     name = "economics"
     verbose_name = "Books"
     contract = contract.TABLES
+    adopted = adoption.ADOPTED_TABLES
+    later_steps = staticmethod(adoption.later_steps)
 
     def ready(self) -> None:
         """Make the house's fixtures after every migrate: a flushed or new database has no others."""

@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from governance import contract
+from governance import adoption, contract
 
 
 class GovernanceConfig(AppConfig):
@@ -12,6 +12,7 @@ class GovernanceConfig(AppConfig):
     name = "governance"
     verbose_name = "Senate"
     contract = contract.TABLES
+    adopted = adoption.ADOPTED_TABLES
 
     def ready(self) -> None:
         """Make the Senate's policy and the roles after every migrate: a flushed or new database has none."""

@@ -1,0 +1,42 @@
+"""The rows of others that are not ours, and why: left as they are, and in no total."""
+
+from collections.abc import Iterator, Sequence
+
+from config.adoption.running import is_taken_over
+from config.adoption.shapes import Shape, rows, shape
+from config.adoption.words import PART, PREFIX, Adopted
+
+
+def faults(adopted: Adopted, theirs: Shape, schema: str) -> str:
+    """Return the SQL that tells why a row of theirs is not ours: a code, or NULL."""
+    names = {
+        name: f'b."{PREFIX}{name}"' if f"{PREFIX}{name}" in theirs.columns else f'b."{name}"'
+        for name in (*theirs.columns, *(column.name for column in adopted.contract.columns), "corrects_id")
+    }
+    return adopted.fault.format(table=theirs.table, schema=schema, **names)
+
+
+def counts(adopted: Adopted, theirs: Shape, schema: str) -> list[tuple[str, int, list[str]]]:
+    """Return each code, how many rows it holds for, and the keys of a few."""
+    fault = faults(adopted, theirs, schema)
+    theirs_alone = "" if adopted.lawful else f"WHERE b.{PART} = 0"
+    return rows(
+        f"SELECT fault, count(*), (array_agg(key ORDER BY key))[1:3] FROM ("  # noqa: S608 - names of the catalogue
+        f"SELECT b.id::text AS key, {fault} AS fault FROM {theirs.table} AS b {theirs_alone}) AS f "
+        f"WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault"
+    )
+
+
+def lines(tables: Sequence[Adopted], schema: str, legacy: str) -> Iterator[str]:
+    """Yield the report."""
+    for adopted in tables:
+        theirs = shape(legacy, adopted.name)
+        if theirs is None or not is_taken_over(adopted, schema):
+            continue
+        found = counts(adopted, theirs, schema)
+        total, ours = rows(
+            f"SELECT (SELECT count(*) FROM {theirs.table}), (SELECT count(*) FROM {schema}.{adopted.name})"  # noqa: S608 - as above
+        )[0]
+        yield f"{adopted.name}: {total:,} rows, {ours:,} of them ours"
+        for code, number, examples in found:
+            yield f"  {code}: {number:,}, such as id {', '.join(examples)}"

@@ -1,0 +1,150 @@
+"""Carrying steps out: each its own transaction, waiting for locks only briefly, going on where it was left."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import OperationalError, connection, transaction
+
+from config import scratch
+from config.adoption import claiming, preflight, preparing
+from config.adoption.mapping import Names
+from config.adoption.shapes import Shape, quoted, rows, shape
+from config.adoption.words import Adopted, Obstacle, Step
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+_DEADLOCK: Final = "40P01"
+SCRATCH_PREFIX: Final = "adopt-"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How long a step waits for a lock of others, and how often it tries again, in seconds."""
+
+    lock_seconds: float = 0.5
+    tries: int = 120
+    pause_seconds: float = 1.0
+
+
+class StuckError(Exception):
+    """A lock could not be had: somebody's transaction has stayed open all the time."""
+
+
+def obstacles(tables: tuple[Adopted, ...], *, schema: str, legacy: str) -> list[Obstacle]:
+    """Return all that stands in the way, without changing anything."""
+    found = list(preflight.of_database(schema, legacy))
+    if found:
+        return found
+    for adopted in tables:
+        theirs = shape(legacy, adopted.name)
+        if theirs is not None and not is_taken_over(adopted, schema):
+            known = list(preflight.of_table(adopted, theirs))
+            found += known or preflight.rehearse(adopted, theirs)
+    return found
+
+
+def is_taken_over(adopted: Adopted, schema: str) -> bool:
+    """Return whether the switch of a table is done."""
+    ours = shape(schema, adopted.name)
+    return ours is not None and ours.kind == "v"
+
+
+def schema_steps(schema: str) -> Iterator[Step]:
+    """Yield the making of our own schema and tables, which touches nothing of others."""
+    if not rows("SELECT to_regnamespace(%s) IS NOT NULL", quoted(schema))[0][0]:
+        yield Step("schema", "makes a schema of our own", "none", (f"CREATE SCHEMA {quoted(schema)}",))
+    yield Step(
+        "tables", "makes our tables in it, by the migrations", "none", run=_migrate, shown=("manage.py migrate",)
+    )
+
+
+def _migrate(say: Say) -> None:
+    say("this takes some seconds")
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def table_steps(adopted: Adopted, ours: Shape, *, schema: str, legacy: str) -> Iterator[Step]:
+    """Yield what is still to be done with one table, as it stands now, given the shape ours has."""
+    theirs = shape(legacy, adopted.name)
+    if theirs is None or is_taken_over(adopted, schema):
+        return
+    names = Names(ours, theirs, adopted)
+    yield from preparing.steps(names, schema)
+    yield from claiming.steps(names, schema)
+
+
+def planned(tables: tuple[Adopted, ...], *, schema: str, legacy: str) -> Iterator[Step]:
+    """Yield every step still to be done; where our tables are not made yet, their shape is read from a scratch server."""
+    yield from schema_steps(schema)
+    todo = [adopted for adopted in tables if shape(legacy, adopted.name) and not is_taken_over(adopted, schema)]
+    if not todo:
+        return
+    here = {adopted.name: shape(schema, adopted.name) for adopted in todo}
+    shapes = here if all(here.values()) else _scratch_shapes(todo, schema)
+    for adopted in todo:
+        ours = shapes[adopted.name]
+        assert ours is not None  # noqa: S101 - just read
+        yield from table_steps(adopted, ours, schema=schema, legacy=legacy)
+
+
+def _scratch_shapes(tables: list[Adopted], schema: str) -> dict[str, Shape | None]:
+    """Make our tables on a server of its own, gone afterwards, and return their shapes."""
+    with scratch.Databases.started(SCRATCH_PREFIX) as databases, databases.fresh():
+        return {adopted.name: _moved(shape("public", adopted.name), schema) for adopted in tables}
+
+
+def _moved(found: Shape | None, schema: str) -> Shape | None:
+    """Return a shape as it will stand in our schema."""
+    if found is None:
+        return None
+    triggers = tuple(
+        replace(t, function=_in(t.function, schema), function_definition=_in(t.function_definition, schema))
+        for t in found.triggers
+    )
+    return replace(found, schema=schema, triggers=triggers)
+
+
+def _in(definition: str, schema: str) -> str:
+    return definition.replace("public.", f"{quoted(schema)}.", 1)
+
+
+def carry_out(step: Step, terms: Terms, say: Say) -> float:
+    """Do one step and return its seconds. A lock that somebody holds is waited for briefly, again and again."""
+    began = time.monotonic()
+    if step.run is not None:
+        step.run(say)
+        return time.monotonic() - began
+    for attempt in range(terms.tries):
+        try:
+            _do(step, terms)
+        except OperationalError as error:
+            state = getattr(error.__cause__, "sqlstate", None)
+            if state not in {_LOCK_NOT_AVAILABLE, _DEADLOCK}:
+                raise
+            say(f"somebody's transaction holds it; try {attempt + 2} of {terms.tries} in {terms.pause_seconds:g} s")
+            time.sleep(terms.pause_seconds)
+        else:
+            return time.monotonic() - began
+    message = f"{step.name}: not done in {terms.tries} tries; end the transactions that stay open, and adopt again."
+    raise StuckError(message)
+
+
+def _do(step: Step, terms: Terms) -> None:
+    if step.concurrent:
+        with connection.cursor() as cursor:
+            for statement in step.statements:
+                cursor.execute(statement)
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{int(terms.lock_seconds * 1000)}ms'")
+        for statement in step.statements:
+            cursor.execute(statement)
+
+
+def schema_name() -> str:
+    """Return the schema our tables are in, as the settings say; empty: that of everybody."""
+    return str(getattr(settings, "DATABASE_SCHEMA", ""))
