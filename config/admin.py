@@ -39,7 +39,7 @@ class PasswordForm(dressed.AdminPasswordChangeForm):  # type: ignore[type-arg] #
 
 
 @admin.register(User)
-class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
+class UserAdmin(auth_admin.UserAdmin[User], HouseAdmin[User]):
     """People who sign in, with the groups and permissions that the deeds ask for."""
 
     form = dressed.UserChangeForm[User]
@@ -55,7 +55,7 @@ class UserAdmin(auth_admin.UserAdmin[User], dressed.ModelAdmin[User]):
 
 
 @admin.register(Group)
-class GroupAdmin(auth_admin.GroupAdmin, dressed.ModelAdmin[Group]):
+class GroupAdmin(auth_admin.GroupAdmin, HouseAdmin[Group]):
     """Roles: permissions that people have together."""
 
     filter_horizontal = ()

@@ -11,14 +11,16 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.core.paginator import InvalidPage
 from django.db import DataError, models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models.constants import LOOKUP_SEP
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config import dressed, fieldsets, history_page, lists
+from config import dressed, fieldsets, history_page, lists, prefilled
 from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -37,6 +39,13 @@ class HouseAdminSite(dressed.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Leave out the colours, which unfold would write into the page as a style that our policy forbids."""
         return {**super().each_context(request), "colors": None}
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Search the menu; further pages than there are do not exist."""
+        try:
+            return super().search(request, extra_context)  # type: ignore[misc, no-any-return] # unfold's
+        except InvalidPage as error:
+            raise Http404 from error
 
 
 class HouseAdmin(history_page.HistoryPage[ModelT]):
@@ -66,6 +75,8 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Return the list asked for, or tell the person why there is none; the whole list is shown then."""
         try:
+            if any(name.endswith("__range") for name in request.GET):
+                raise lists.NonsenseError  # it takes two values, and an address gives one text
             return super().get_changelist_instance(request)
         except (IncorrectLookupParameters, LookupError, ValueError, OverflowError, DataError) as error:
             self.message_user(request, lists.word(error), messages.WARNING)
@@ -85,7 +96,11 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ModelT | None:
         """Return the row the address names; none has a name that no text column can hold."""
-        return None if "\0" in str(object_id) else super().get_object(request, object_id, from_field)
+        return None if "\0" in str(object_id) else super().get_object(request, object_id, from_field or None)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what the address fills in beforehand, read as the columns have it; what none holds is left out."""
+        return prefilled.readable(self.opts, super().get_changeform_initial_data(request))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -167,6 +182,10 @@ class ReadOnlyAdmin(HouseAdmin[ModelT]):
 
     hidden: ClassVar[Sequence[str]] = ()
     extra: ClassVar[Sequence[str]] = ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to narrow the list by what is not shown: that would tell it bit by bit."""
+        return lookup.split(LOOKUP_SEP, 1)[0] not in self.hidden and super().lookup_allowed(lookup, value, request)
 
     def get_fields(self, request: HttpRequest, obj: ModelT | None = None) -> Any:  # noqa: ARG002 - Django's
         """Return every stored column, then the `extra` ones that the page computes."""

@@ -111,19 +111,22 @@ class AccountAdmin(ReadOnlyAdmin[Account]):
                 form=form,
                 warning="Each of these accounts gets the full amount, newly minted.",
             )
-        accounts, chosen = list(queryset), form.cleaned_data
-        said = f"Granted {chosen['amount']:,} wallet tokens each; accounts: {len(accounts)}."
-        with self.done(request, lambda: said):
-            ledger.grant_all(
-                accounts=accounts,
-                amount=chosen["amount"],
-                key=chosen["key"],
-                now=timezone.now(),
-                memo=chosen["reason"],
+        accounts, chosen, now = list(queryset), form.cleaned_data, timezone.now()
+        made: list[Transfer] = []
+        with self.done(request, lambda: _granted(len(made), chosen["amount"])):
+            granted = ledger.grant_all(
+                accounts=accounts, amount=chosen["amount"], key=chosen["key"], now=now, memo=chosen["reason"]
             )
-            for account in accounts:
-                self.log_change(request, account, f"Granted {chosen['amount']:,}: {chosen['reason']}")
+            made += [transfer for transfer in granted if transfer.created_at == now]
+            for transfer in made:  # what the same form did before is on record already
+                self.log_change(request, transfer.credit_account, f"Granted {transfer.amount:,}: {chosen['reason']}")
         return None
+
+
+def _granted(accounts: int, amount: int) -> str:
+    if not accounts:
+        return "This form was sent before: nothing more is granted."
+    return f"Granted {amount:,} wallet tokens each; accounts: {accounts}."
 
 
 class ReasonFilter(admin.SimpleListFilter):

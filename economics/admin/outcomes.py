@@ -74,15 +74,16 @@ class OutcomeAdmin(of_entity.OfEntity[Outcome]):
                 "What is taken back is a row of its own, at the same time; ROI follows at the "
                 "next midnight.",
             )
-        chosen = form.cleaned_data
+        chosen, now = form.cleaned_data, timezone.now()
         with self.done(request, lambda: f"Outcome {outcome.pk} is corrected."):
-            outcomes.correct(
+            written = outcomes.correct(
                 outcome.pk,
                 key=chosen["key"],
                 note=chosen["reason"],
                 author=request.user.get_username(),
-                now=timezone.now(),
+                now=now,
                 amount=chosen["amount"],
             )
-            self.log_change(request, outcome, f"Corrected: {chosen['reason']}")
+            if written.recorded_at == now:  # what the same form did before is on record already
+                self.log_change(request, outcome, f"Corrected: {chosen['reason']}")
         return None

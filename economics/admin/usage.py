@@ -98,17 +98,18 @@ class UsageAdmin(exports.Exported[Usage], of_entity.OfEntity[Usage]):
                 warning=f"{figures.number(usage.amount)} {usage.resource_type} were recorded. What is taken back is "
                 "a row of its own, in the same window and at the same price.",
             )
-        chosen = form.cleaned_data
+        chosen, now = form.cleaned_data, timezone.now()
         with self.done(request, lambda: f"Usage {usage.pk} is corrected."):
-            metering.correct(
+            written = metering.correct(
                 usage.pk,
                 key=chosen["key"],
                 note=chosen["reason"],
                 author=request.user.get_username(),
-                now=timezone.now(),
+                now=now,
                 amount=chosen["amount"],
             )
-            self.log_change(request, usage, f"Corrected: {chosen['reason']}")
+            if written.recorded_at == now:  # what the same form did before is on record already
+                self.log_change(request, usage, f"Corrected: {chosen['reason']}")
         return None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,7 +16,7 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
@@ -28,7 +27,7 @@ from config.site import CONFIRMED
 from economics.models import Envelope
 from governance import roles
 from governance.models import Proposal, Vote
-from tests import addresses, everything
+from tests import addresses, everything, written
 from tests.factories import after
 from tests.governance import senate
 from tests.reviewers import page, press
@@ -53,7 +52,6 @@ TAKEN: Final = {
     *(f"{_PROPOSALS}1/{deed}/" for deed in ("amend", "confirm", "evidence", "submit", "votes", "withdraw")),
 }
 DRAFT: Final = {"measure": "freeze", "entity_type": "hypothesis", "entity_id": "entity"}
-OWN_TRACES: Final = {"django_session"}  # every request may leave them
 
 
 class Sent(NamedTuple):
@@ -106,15 +104,9 @@ def _undone(client: Client, address: str, fields: Mapping[str, Any]) -> Any:
 
 def _written(client: Client, sent: Sent) -> set[str]:
     """Return the tables that a post writes to, whatever becomes of it after."""
-    before = _counts()
-    _undone(client, sent.address, sent.fields)
-    return {table for table, rows in _counts().items() if rows != before[table]} - OWN_TRACES
-
-
-def _counts() -> Counter[str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables")
-        return Counter(dict(cursor.fetchall()))
+    with written.tables() as found:
+        _undone(client, sent.address, sent.fields)
+    return found
 
 
 def _forms(answer: Any) -> Iterator[forms.BaseForm]:

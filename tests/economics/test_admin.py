@@ -92,8 +92,9 @@ def test_grant_gives_each_account_the_amount_and_the_reason(root: Client) -> Non
 def test_grant_sent_twice_grants_once(root: Client) -> None:
     account = factories.wallet()
     _grant(root, account)
-    _grant(root, account)
+    assert said(_grant(root, account))[-1] == "This form was sent before: nothing more is granted."
     assert _balances(account) == [500]
+    assert LogEntry.objects.filter(change_message="Granted 500: spring").count() == 1
 
 
 def test_grant_sent_again_with_another_amount_is_refused(root: Client) -> None:
