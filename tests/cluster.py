@@ -112,6 +112,7 @@ def url_of(server: str, database: str) -> str:
 def pointed_at(url: str, schema: str = "") -> Iterator[None]:
     """Make Django's default connection, and programs started meanwhile, use another database, or a schema in it."""
     from django.db import connections  # noqa: PLC0415 - settings need the cluster's address first
+    from django.test import override_settings  # noqa: PLC0415 - as above
 
     settings = connections.settings["default"]
     before = {name: settings[name] for name in ("NAME", "HOST", "OPTIONS")}
@@ -123,7 +124,8 @@ def pointed_at(url: str, schema: str = "") -> Iterator[None]:
         settings["OPTIONS"] = before["OPTIONS"] | {"options": f"-c search_path={schema}"}
     os.environ.update({"DATABASE_URL": url, "DATABASE_SCHEMA": schema})
     try:
-        yield
+        with override_settings(DATABASE_SCHEMA=schema):
+            yield
     finally:
         connections.close_all()
         settings |= before
