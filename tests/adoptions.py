@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
@@ -13,14 +13,12 @@ from tests import cluster, legacy_worlds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA: Final = "economy"
-
 
 @contextlib.contextmanager
 def pointed_at(url: str) -> Iterator[None]:
     """Make Django, and programs started meanwhile, work in our schema of a database of others."""
     ContentType.objects.clear_cache()
-    with cluster.pointed_at(url, SCHEMA):
+    with cluster.pointed_at(url, cluster.SCHEMA):
         yield
     ContentType.objects.clear_cache()
 

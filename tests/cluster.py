@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TEMPLATE: Final = "migrated"
+SCHEMA: Final = "economy"  # ours, in a database of others
 PREFIX: Final = "economy-tests-"
 DEBIAN_PROGRAMS: Final = "/usr/lib/postgresql/{version}/bin"
 OF_THE_WHEEL: Final = {16, 18}
@@ -103,14 +104,25 @@ def _sweep() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def world() -> str:
+    """Return the world of `tests/legacy` whose adopted tables the tests run on: `LEGACY=broad`; empty: none."""
+    return os.environ.get("LEGACY", "")
+
+
 def url_of(server: str, database: str) -> str:
-    """Return a server's address with another database in it."""
-    return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+    """Return a server's address with another database in it, and no schema."""
+    parts = urlsplit(server)
+    return urlunsplit(parts._replace(path=f"/{database}", query=parts.query.partition("&options=")[0]))
 
 
 @contextlib.contextmanager
-def pointed_at(url: str, schema: str = "") -> Iterator[None]:
-    """Make Django's default connection, and programs started meanwhile, use another database, or a schema in it."""
+def pointed_at(url: str, schema: str | None = None) -> Iterator[None]:
+    """Make Django's default connection, and programs started meanwhile, use another database.
+
+    They see the tables of one schema in it: empty is `public`; if not said, where this run has ours.
+    """
+    if schema is None:
+        schema = SCHEMA if world() else ""
     from django.db import connections  # noqa: PLC0415 - settings need the cluster's address first
     from django.test import override_settings  # noqa: PLC0415 - as above
 
@@ -119,9 +131,10 @@ def pointed_at(url: str, schema: str = "") -> Iterator[None]:
     told = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "DATABASE_SCHEMA")}
     parts = urlsplit(url)
     connections.close_all()
-    settings |= {"NAME": parts.path[1:], "HOST": parse_qs(parts.query)["host"][0]}
+    options = {name: value for name, value in before["OPTIONS"].items() if name != "options"}
     if schema:
-        settings["OPTIONS"] = before["OPTIONS"] | {"options": f"-c search_path={schema}"}
+        options["options"] = _path(schema)
+    settings |= {"NAME": parts.path[1:], "HOST": parse_qs(parts.query)["host"][0], "OPTIONS": options}
     os.environ.update({"DATABASE_URL": url, "DATABASE_SCHEMA": schema})
     try:
         with override_settings(DATABASE_SCHEMA=schema):
@@ -132,15 +145,19 @@ def pointed_at(url: str, schema: str = "") -> Iterator[None]:
         os.environ.update(told)
 
 
-def migrate(server: str) -> None:
-    """Make the migrated template of a server, unless some process has done so."""
-    template(server, TEMPLATE, _migrated)
+def _path(schema: str) -> str:
+    return f"-c search_path={schema}"
+
+
+def migrate(server: str) -> str:
+    """Make the migrated template of a server, unless some process has done so; returns its name."""
+    return template(server, TEMPLATE, _migrated)
 
 
 def _migrated(url: str) -> None:
     from django.core.management import call_command  # noqa: PLC0415 - as above
 
-    with pointed_at(url):
+    with pointed_at(url, ""):
         call_command("migrate", verbosity=0, interactive=False)
 
 
@@ -167,18 +184,30 @@ _numbers = itertools.count(1)
 
 @contextlib.contextmanager
 def clone(server: str, of: str = "") -> Iterator[str]:
-    """Give a fresh copy of a template, the migrated one unless told, dropped afterwards; yields its address."""
-    if not of:
-        migrate(server)
+    """Give a fresh copy of a template, dropped afterwards; yields its address.
+
+    If not told, it is the migrated one, or that of the run's world; who connects to that address sees our tables.
+    """
+    seen = SCHEMA if world() and not of else ""
+    of = of or _usual(server)
     name = f"clone_{os.getpid()}_{next(_numbers)}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with _administer(server) as session:
-        session.execute(create.format(sql.Identifier(name), sql.Identifier(of or TEMPLATE)))
+        session.execute(create.format(sql.Identifier(name), sql.Identifier(of)))
+    url = url_of(server, name)
     try:
-        yield url_of(server, name)
+        yield f"{url}&{urlencode({'options': _path(seen)}, quote_via=quote)}" if seen else url
     finally:
         with _administer(server) as session:
             session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _usual(server: str) -> str:
+    if not world():
+        return migrate(server)
+    from tests import adoptions  # noqa: PLC0415 - it builds on this module
+
+    return adoptions.template(server, world())
 
 
 def _administer(server: str) -> psycopg.Connection[tuple[object, ...]]:
