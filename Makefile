@@ -22,7 +22,7 @@ crashes: .venv/dev.stamp ## strike deeds down before and after each of their sta
 
 test-browser: .venv/dev.stamp ## do people's work in Debian's chromium: SHOTS=.shots takes the pictures, ARGS="…" for pytest
 	@command -v chromium >/dev/null || { echo "chromium not found: apt-get install chromium" >&2; exit 1; }
-	@exec $(VENV) -m pytest tests/browser -n 0 $(ARGS)
+	@exec $(VENV) -m pytest tests/browser --dist worksteal $(ARGS)
 
 demo: .venv/dev.stamp ## watch a market of agents trade for a minute: ARGS="--data FILE" for calls of your own
 	@exec $(VENV) manage.py demo $(ARGS)

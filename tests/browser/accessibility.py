@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 GRAVE: Final = frozenset({"critical", "serious"})
 _PLACES: Final = 5  # told of each finding
-_RUN: Final = "axe.run({resultTypes: ['violations']}).then((found) => found.violations)"
+_RUN: Final = "asked => axe.run({resultTypes: ['violations'], ...asked}).then(found => found.violations)"
+_COLOURS: Final = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 
 def axe(page: Page) -> None:
@@ -22,11 +23,14 @@ def axe(page: Page) -> None:
     assert not found, f"{page.url}: {len(found)} critical or serious findings\n" + "\n".join(found)
 
 
-def findings(page: Page) -> Iterator[str]:
-    """Yield each critical or serious finding: the rule, what it asks, and where it is broken."""
+def findings(page: Page, *, colours_only: bool = False) -> Iterator[str]:
+    """Yield each critical or serious finding: the rule, what it asks, and where it is broken.
+
+    `colours_only` asks for no more than another theme can change.
+    """
     if not page.evaluate("'axe' in window"):  # half a megabyte: a page that is looked at again has it
         page.evaluate(AXE_SCRIPT)
-    for finding in page.evaluate(_RUN):
+    for finding in page.evaluate(_RUN, _COLOURS if colours_only else {}):
         if finding["impact"] in GRAVE:
             yield _told(finding)
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _ENDED: Final = pytest.StashKey[pytest.CallInfo[None]]()
 # Whatever a page asks for by name is not found; the guard has written the request down by then.
 _OFFLINE: Final = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-_PATIENCE: Final = 30_000  # milliseconds a test waits for what it expects: machines of CI are slow
 
 
 class Visit(Protocol):
@@ -59,7 +58,7 @@ def browser() -> Iterator[Browser]:
     # Playwright's loop runs in this thread; tests are plain code beside it and may ask the database.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as driver:
-        expect.set_options(timeout=_PATIENCE)
+        expect.set_options(timeout=seating.PATIENCE)
         browser = driver.chromium.launch(executable_path=program, args=[_OFFLINE])
         yield browser
         browser.close()
@@ -109,7 +108,7 @@ def shot(request: pytest.FixtureRequest) -> Callable[[house.Visitor, str], Path]
     def keep(visitor: house.Visitor, of: str) -> Path:
         test = re.sub(r"[^a-z0-9_]+", "-", request.node.name.removeprefix("test_")).strip("-")
         path = Path(os.environ.get("SHOTS") or supervisor.PROJECT / ".shots") / f"{test}-{of}.png"
-        visitor.page.screenshot(path=path, full_page=True)
+        visitor.page.screenshot(path=path, full_page=True, scale="css")
         return path
 
     return keep

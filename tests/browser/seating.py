@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 Theme = Literal["light", "dark"]
+PATIENCE: Final = 60_000  # milliseconds in which a page does what a person waits for: machines of CI are slow
 
 _DESK: Final[dict[str, Any]] = {"viewport": {"width": 1440, "height": 900}}
 _PHONE: Final[dict[str, Any]] = {
@@ -86,5 +87,6 @@ class Seats:
             reduced_motion="reduce",
             **(_PHONE if kind.phone else _DESK),
         )
+        context.set_default_timeout(PATIENCE)
         guards.tell_breaches(context)
         return context

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from auction.models import Pool
 from config import history
 from tests.browser import house
@@ -24,8 +26,9 @@ def _mode() -> str:
     return Pool.objects.get(name=POOL).mode
 
 
-def test_a_pool_is_paused_after_a_question_and_resumed(visit: Visit, theme: Theme, shot: Shot) -> None:
-    otto = visit("operator", theme=theme)
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_a_pool_is_paused_after_a_question_and_resumed(visit: Visit, theme: Theme, shot: Shot, *, phone: bool) -> None:
+    otto = visit("operator", theme=theme, phone=phone)
     otto.go(house.POOLS)
     otto.follows(POOL)
     shot(otto, "pool")

@@ -64,9 +64,10 @@ def _clears() -> None:
 
 def test_a_round_is_watched_as_it_clears(visit: Visit, quest: Quest, theme: Theme, shot: Shot) -> None:
     _bids(quest, 900, 700)
-    ada = visit("reviewer", theme=theme)
-    ada.go(AUCTION)
-    ada.sees("No round yet.")
+    ada, ben = visit("reviewer", theme=theme), visit("reviewer", "ben", theme=theme, phone=True)
+    for one in (ada, ben):
+        one.go(AUCTION)
+        one.sees("No round yet.")
     assert "Best bid / lowest ask 900 / —" in ada.reads()
     shot(ada, "before")
 
@@ -80,6 +81,8 @@ def test_a_round_is_watched_as_it_clears(visit: Visit, quest: Quest, theme: Them
     assert "Read cohort 900 quest:alzheimer-map 900 400 sold 0.90 1.80 not graded" in seen
     expect(ada.page.get_by_role("status").filter(has_text="sold 2 of 2 slots")).to_be_visible()
     shot(ada, "after")
+    ben.sees("sold 2 of 2 slots at 400 tokens.")
+    shot(ben, "after-on-a-phone")
 
 
 def test_updates_are_paused_and_resumed(visit: Visit, quest: Quest) -> None:

@@ -35,7 +35,7 @@ def asked(entity: str = "h1", tokens: int = 500) -> Proposal:
 
 
 def test_two_reviewers_decide_and_the_envelope_changes(visit: Visit, theme: Theme, shot: Shot) -> None:
-    ada, ben = visit("reviewer", "ada", theme=theme), visit("reviewer", "ben", theme=theme)
+    ada, ben = visit("reviewer", "ada", theme=theme), visit("reviewer", "ben", theme=theme, phone=True)
     proposal = asked()
 
     ada.go(house.QUEUE)
@@ -200,10 +200,17 @@ def test_a_vote_is_cast_with_the_keyboard_alone(visit: Visit) -> None:
     assert (said.voter_name, said.choice, said.reason) == ("ada", "reject", "Not before the replication.")
 
 
-def test_a_list_is_saved_as_a_sheet_that_comes_row_by_row(visit: Visit, tmp_path: Path) -> None:
-    aulus, _ada, _ben = visit("auditor"), people.person("reviewer", "ada"), people.person("reviewer", "ben")
+def test_a_list_is_saved_as_a_sheet_that_comes_row_by_row(
+    visit: Visit, theme: Theme, tmp_path: Path, shot: Shot
+) -> None:
+    aulus, _ada, _ben = (
+        visit("auditor", theme=theme),
+        people.person("reviewer", "ada"),
+        people.person("reviewer", "ben"),
+    )
     filed = [asked(f"h{number}") for number in range(1, 4)]
     aulus.go(house.PROPOSALS)
+    shot(aulus, "list")
     with aulus.page.expect_response(lambda answer: "/export/" in answer.url) as coming:
         sheet = aulus.saves_sheet(tmp_path)
     assert sheet.name == f"proposals-{timezone.now():%Y-%m-%d}.csv"
