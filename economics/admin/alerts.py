@@ -52,8 +52,8 @@ class AlertAdmin(LargeTableAdmin[Alert]):
 
     extra = ("entity",)
     list_display = (
-        *("raised_at", "entity", "line", "threshold", figure("settled"), figure("limit")),
-        *("froze", "rearmed_at", "seen"),
+        *("raised_at", "entity", "of_line", "threshold", figure("settled"), figure("limit")),
+        *("came_of_it", "seen"),
     )
     list_filter = (
         list_filters.choices("threshold"),
@@ -78,6 +78,18 @@ class AlertAdmin(LargeTableAdmin[Alert]):
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:economics_envelope_change", args=[envelope.pk]), envelope
         )
+
+    @admin.display(description="line")
+    def of_line(self, alert: Alert) -> str:
+        """Return which line of it, in words."""
+        return figures.line_title(alert.line)
+
+    @admin.display(description="what came of it")
+    def came_of_it(self, alert: Alert) -> str | SafeString:
+        """Return whether the envelope was frozen for it, or its limit has risen since."""
+        if alert.rearmed_at is not None:
+            return f"limit raised {alert.rearmed_at:%Y-%m-%d %H:%M} UTC"
+        return figures.badge("frozen") if alert.froze else figures.NONE
 
     @admin.display(description="seen")
     def seen(self, alert: Alert) -> str | None:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from config import change_words
 from config.site import HouseAdminSite
 from economics import revisions, standings
-from economics.models import Revision
+from economics.models import Line, Revision
 
 NONE = HouseAdminSite.empty_value_display
 RESOURCES: Final = {
@@ -66,11 +66,17 @@ def share_bar(settled: Decimal, held: Decimal, limit: Decimal | None) -> str | S
     )
 
 
+def line_title(line: Line | standings.Standing) -> str:
+    """Return what a line is of and for how long, as people call it."""
+    title = line.title if isinstance(line, standings.Standing) else str(line)
+    return title.replace(line.resource_type, RESOURCES[line.resource_type], 1)
+
+
 def line_cells(line: standings.Standing) -> tuple[object, ...]:
     """Return the cells of a line in a table of where lines stand."""
     resets = f"{line.window_end:%Y-%m-%d %H:%M}" if line.window_end else "never"
     return (
-        line.title.replace(line.resource_type, RESOURCES[line.resource_type], 1),
+        line_title(line),
         number(line.base, "no ceiling"),
         number(line.granted),
         number(line.limit, "no ceiling"),

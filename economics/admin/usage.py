@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from config import exports, list_filters
+from config import exports, keyset, list_filters
 from config.site import figure
 from economics import metering
 from economics.admin import figures, of_entity, usage_filters
@@ -66,10 +67,9 @@ class UsageAdmin(exports.Exported[Usage], of_entity.OfEntity[Usage]):
     )
     most_exported = 1_000_000
 
-    def get_ordering(self, request: HttpRequest) -> Any:
-        """Return newest rows first; of a chosen time by its own order, so that no newer rows are read."""
-        is_timed = any(name.startswith("created_at") for name in request.GET)
-        return ("-created_at", "-pk") if is_timed else super().get_ordering(request)
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's
+        """Use the list that knows of times."""
+        return usage_filters.UsageList
 
     @admin.display(description="class")
     def resource(self, usage: Usage) -> str:
@@ -137,6 +137,11 @@ class UsageDayAdmin(exports.Exported[UsageDay], of_entity.OfEntity[UsageDay]):
         *("unpriced_amount", "events"),
     )
     most_exported = 1_000_000
+
+    def exported_from(self, shown: ChangeList) -> QuerySet[UsageDay]:
+        """Return the days that the filters leave, of a time within the bounds of their ids."""
+        rows = super().exported_from(shown)
+        return keyset.bounded(rows) if usage_filters.is_of("day", shown.params) else rows
 
     @admin.display(description="class")
     def resource(self, day: UsageDay) -> str:
