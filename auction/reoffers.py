@@ -1,6 +1,7 @@
 """Slots offered again by a person: taken back from a winner that does not start, or whose sale came to nothing."""
 
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
@@ -10,7 +11,7 @@ from auction.models.results import LIVE
 
 # What a sale may have come to for its slot to be good for another: a run that finished has used it, and one that was
 # withdrawn was taken back, as far as anybody knows by its provider.
-_CAME_TO_NOTHING = (Clear.State.LAPSED, Clear.State.FORFEITED, Clear.State.BLOCKED)
+CAME_TO_NOTHING: Final = (Clear.State.LAPSED, Clear.State.FORFEITED, Clear.State.BLOCKED)
 
 
 @transaction.atomic
@@ -45,7 +46,7 @@ def offer_again(slot_id: str, *, now: datetime) -> Slot:
     clear = _locked(slot_id)
     if clear.pool.mode == Pool.Mode.STOPPED:
         raise errors.PoolStoppedError(pool=clear.pool.name)
-    if clear.state not in _CAME_TO_NOTHING:
+    if clear.state not in CAME_TO_NOTHING:
         raise errors.SlotNotSoldError(slot_id=slot_id, state=clear.state)
     if again := Slot.objects.filter(offers_again=slot_id).first():
         raise errors.OfferedAgainError(slot_id=slot_id, offered_again_as=again.pk)

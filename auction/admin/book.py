@@ -36,9 +36,12 @@ def offered_anew(slot_id: str, now: datetime) -> str:
 class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
     """Offers of execution time."""
 
-    list_display = (*("id", "pool", "stands", figure("reserve_tokens"), "offered_by", "available_at", "offer_until"),)
+    list_display = (
+        *("id", "pool", "stands", "came_of_it", figure("reserve_tokens"), "offered_by", "available_at"),
+        "offer_until",
+    )
     list_filter = (list_filters.choices("state"), "pool", list_filters.times("available_at"))
-    list_select_related = ("pool", "provider")
+    list_select_related = ("pool", "provider", "clear")
     ordering: ClassVar[tuple[str, ...]] = ("-created_at",)
     search_fields = ("id__exact",)
     search_help_text = "A slot's id, whole."
@@ -50,6 +53,15 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
     def stands(self, slot: Slot) -> SafeString:
         """Return where the offer is, as a badge."""
         return badge(slot.state)
+
+    @admin.display(description="its sale")
+    def came_of_it(self, slot: Slot) -> str | SafeString:
+        """Return where its sale is, leading to it: sold and given slots stay sold, whatever came of it."""
+        clear = getattr(slot, "clear", None)
+        if clear is None:
+            return self.get_empty_value_display()
+        address = reverse("admin:auction_clear_change", args=[clear.pk])
+        return format_html('<a href="{}">{}</a>', address, badge(clear.state))
 
     @admin.display(description="offered by")
     def offered_by(self, slot: Slot) -> str:
@@ -64,6 +76,12 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
             return "It was not sold."
         address = reverse("admin:auction_clear_change", args=[clear.pk])
         return format_html('{} <a href="{}">{}</a>', badge(clear.state), address, clear.winning_task_id)
+
+    def beside(self, request: HttpRequest, row: Slot, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
+        """Offer it again only where its sale came to nothing."""
+        clear = Clear.objects.filter(slot=row).first()
+        fits = clear is not None and clear.state in reoffers.CAME_TO_NOTHING
+        return {"deeds": deeds if fits else []}
 
     @admin.display(description="offered again as")
     def again(self, slot: Slot) -> str | SafeString:
@@ -133,10 +151,10 @@ class BidAdmin(Running[Bid], LargeTableAdmin[Bid]):
         """Return where the bid is, as a badge."""
         return badge(bid.status)
 
-    @admin.display(description="lives")
+    @admin.display(description="stands")
     def lives(self, bid: Bid) -> str:
-        """Return the time in force in one word."""
-        return str(bid.time_in_force)
+        """Return the time in force in words."""
+        return order_book_page.STANDS[Bid.TimeInForce(bid.time_in_force)]
 
     def get_urls(self) -> list[URLPattern]:
         """Add the order book, and the statements of those who bid in it."""

@@ -83,10 +83,11 @@ def _times(pool: Pool) -> dict[str, str]:
 def _prices(pool: Pool) -> dict[str, str]:
     rate = Decimal(pool.usd_per_token)  # of a new pool the defaults stand as texts
     worth = int(Decimal(10) / rate * _FACTOR) if rate > 0 else 0
+    least = "token" if pool.min_bid_tokens == 1 else "tokens"
     return {
         "reserve_tokens": f"The least a slot is sold for: {pool.reserve_tokens:,} tokens, worth "
         f"{usd(pool.reserve_tokens * rate)}. Bids below it stay in the book and never win.",
-        "min_bid_tokens": f"A bid under {pool.min_bid_tokens:,} tokens is refused. Above the reserve it takes the "
+        "min_bid_tokens": f"A bid under {pool.min_bid_tokens:,} {least} is refused. Above the reserve it takes the "
         "reserve's place.",
         "max_bid_tokens": f"A bid over {pool.max_bid_tokens:,} tokens ({usd(pool.max_bid_tokens * rate)}) is refused: "
         "it guards against typing errors.",

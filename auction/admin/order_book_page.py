@@ -27,7 +27,8 @@ RIGHT: Final = "auction.view_bid"
 ON_A_PAGE: Final = 50
 _ASKS: Final = 20
 _ORDER: Final = ("-max_price_tokens", "placed_at", "id")
-_HEADS: Final = ("Price", "Now", "Bidder", "Task", "Lives", "Placed (UTC)", "Ends (UTC)")
+STANDS: Final = {Bid.TimeInForce.ROUND: "for one round", Bid.TimeInForce.GTD: "until it ends"}
+_HEADS: Final = ("Price", "Now", "Bidder", "Task", "Stands", "Placed (UTC)", "Ends (UTC)")
 
 
 def urls(of: ModelAdmin[Bid]) -> list[URLPattern]:
@@ -128,7 +129,7 @@ def _bid(bid: Bid, *, wins: bool) -> tuple[object, ...]:
         format_html('<span class="badge is-good">{}</span>', "would win") if wins else badge("open"),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_wallet", args=[bid.account_id]), bid.account),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[quote(bid.task_id)]), bid.task),
-        f"{bid.time_in_force}{', automatic' if bid.is_automatic else ''}",
+        f"{STANDS[bid.time_in_force]}{', automatic' if bid.is_automatic else ''}",
         f"{bid.placed_at:%Y-%m-%d %H:%M:%S}",
         f"{bid.ttl_at:%Y-%m-%d %H:%M:%S}",
     )
