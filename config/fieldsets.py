@@ -64,7 +64,7 @@ class Read(helpers.AdminReadonlyField):
             return conditional_escape("yes" if value else "no")
         if isinstance(value, Decimal):
             return conditional_escape(f"{value.normalize():,f}")
-        if isinstance(value, int) and isinstance(column, models.IntegerField) and not _is_name(column):
+        if isinstance(value, int) and not _is_name(column):
             return conditional_escape(f"{value:,}")
         return super().contents()
 
@@ -80,7 +80,8 @@ def _column(form: Any, field: Any) -> Any:
 
 def _is_name(column: Any) -> bool:
     """Tell whether a whole number names something and counts nothing: a key, or the number of a version."""
-    return bool(column.primary_key or column.choices or column.name.endswith(("_id", "version", "seq")))
+    is_key = column.primary_key or column.is_relation
+    return bool(is_key or column.choices or column.name.endswith(("_id", "version", "seq")))
 
 
 def plain(dressed: helpers.AdminForm) -> Form:
