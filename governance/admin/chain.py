@@ -113,7 +113,7 @@ def _lines(lines: Iterable[standings.Standing]) -> SafeString:
         _LINE_HEADS,
         (
             (
-                line.title,
+                words.of_class(line.title),
                 "no ceiling" if line.base is None else words.number(line.base),
                 words.number(line.granted),
                 _ceiling(line),

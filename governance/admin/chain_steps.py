@@ -54,12 +54,12 @@ class Card(NamedTuple):
 
 def refused(row: Any) -> Step:
     """Return a refused call as a step."""
-    asked = f"{row.agent_id} asked for {words.number(row.asked)} {row.resource_type}"
+    asked = f"{row.agent_id} asked for {words.number(row.asked)} {words.of_class(row.resource_type)}"
     of = f" of {row.model or row.qualifier}" if row.model or row.qualifier else ""
     stood = ""
     if row.line is not None and row.settled is not None:
         used = words.number(row.settled + (row.held or 0))
-        stood = f"{row.line}: {used} of {words.number(row.limit)} were used or held."
+        stood = f"{words.of_class(str(row.line))}: {used} of {words.number(row.limit)} were used or held."
     times = f" {row.times} times in that minute." if row.times > 1 else ""
     title = f"Refused, {row.code}: {asked}{of}"
     link = reverse("admin:economics_refusal_change", args=[row.pk])

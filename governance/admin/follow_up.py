@@ -43,7 +43,7 @@ def view(admin: HouseAdmin[Proposal], request: HttpRequest) -> HttpResponse:
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
         "media": admin.media + form.media,
-        "title": "What became of it",
+        "title": "Follow-up: what became of proposals",
         "form": form,
         "says": says([one.sums for one in proposers]),
         "enacted": _enacted(last) if last else "",

@@ -84,7 +84,10 @@ class ProposalAdmin(deeds.Deeds, LargeTableAdmin[Proposal]):
     @admin.display(description="votes")
     def voted(self, proposal: Any) -> str:
         """Return how many votes stand in its last ballot, and the quorum."""
-        return words.NONE if proposal.ballot is None else f"{proposal.ballot.live} of {proposal.ballot.quorum}"
+        if proposal.ballot is None:
+            return words.NONE
+        cast, quorum = proposal.ballot.live, proposal.ballot.quorum
+        return f"{cast} of {quorum}" if cast <= quorum else f"{cast} (quorum {quorum})"
 
     @admin.display(description="deadline (UTC)")
     def until(self, proposal: Any) -> str:

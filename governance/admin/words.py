@@ -40,6 +40,13 @@ class ReasonForm(forms.Form):
     )
 
 
+def of_class(title: str) -> str:
+    """Return what names a line or a class by its code, as people call it; what is used is GB hours of storage."""
+    code, _, more = title.partition(" ")
+    name = "GB hours" if code == "storage_gb_hours" else CLASSES.get(code, code)
+    return f"{name} {more}".rstrip()
+
+
 def number(value: Decimal | int | None) -> str:
     """Return a figure as people read it."""
     return NONE if value is None else f"{Decimal(value).normalize():,f}"

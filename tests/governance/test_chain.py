@@ -271,7 +271,7 @@ def test_a_story_tells_of_proposals_to_those_who_may_see_them(client: Client) ->
     shown = _shown(client, own)
     assert "Proposals on it are not shown: your rights do not cover them." in shown
     assert reviewers.page(type(proposal), proposal.pk) not in shown
-    assert "Refused, budget_exhausted: scout asked for 5,000 llm_tokens" in shown
+    assert "Refused, budget_exhausted: scout asked for 5,000 LLM tokens" in shown
 
 
 def test_the_story_takes_the_scope_or_the_right() -> None:
@@ -299,7 +299,7 @@ def test_the_page_tells_the_chain_in_its_order(client: Client) -> None:
     proposal = _enacted(_asked(_refused(own)))
     shown = _shown(client, own)
     steps = (
-        "Refused, budget_exhausted: scout asked for 5,000 llm_tokens of deep-1",
+        "Refused, budget_exhausted: scout asked for 5,000 LLM tokens of deep-1",
         "scout asked: +4,000 LLM tokens a day",
         "It finds edges and has run dry.",
         "1 piece of evidence",

@@ -250,7 +250,7 @@ def test_usage_without_a_price_is_told_and_where_to_price_it(client: Client) -> 
     assert "All usage has its price. Nobody has checked the limits yet" in _home(reader)["upkeep"]
     _spent(100)
     told = _home(reader)["upkeep"]
-    assert told.startswith("Upkeep 1 row of usage have no price yet")
+    assert told.startswith("Upkeep 1 row of usage has no price yet")
     assert told.endswith("Limits were checked just now. Price it")
 
 

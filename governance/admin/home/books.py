@@ -212,9 +212,10 @@ def upkeep(request: HttpRequest, now: datetime) -> Made:
     """Return what is open in the books: usage without a price, and when the limits were checked last."""
     found = overview.upkeep()
     many = "or more " if found.unpriced == overview.MOST_UNPRICED else ""
-    rows = "row" if found.unpriced == 1 else "rows"
     leads = found.unpriced and request.user.has_perm("economics.view_price")
-    open_rows = f"{found.unpriced:,} {many}{rows} of usage have no price yet and cost nothing so far."
+    open_rows = f"{found.unpriced:,} {many}rows of usage have no price yet and cost nothing so far."
+    if found.unpriced == 1:
+        open_rows = "1 row of usage has no price yet and costs nothing so far."
     return Made(
         parts.panel(
             "Upkeep",
