@@ -96,7 +96,7 @@ GROUPS: Sequence[Group] = (
     Group(
         "Reviews",
         [
-            _rows("economics.review", "Weekly reviews", "event_repeat"),
+            _rows("economics.review", "All reviews", "event_repeat"),
             Entry("What if…", "psychology_alt", "admin:economics_review_what_if", "economics.view_review"),
             _rows("economics.reviewline", "Lines of reviews", "format_list_bulleted"),
             _rows("economics.reviewpool", "Pools of reviews", "pie_chart"),
