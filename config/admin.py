@@ -53,12 +53,38 @@ class UserAdmin(auth_admin.UserAdmin[User], HouseAdmin[User]):
 
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Let superusers alone give rights: whoever else looks after accounts would give himself all of them."""
+        fixed = super().get_readonly_fields(request, obj)
+        return fixed if _is_above_all(request) else (*fixed, "is_superuser", "groups", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Refuse others a superuser's account: whoever sets its password is one."""
+        return super().has_change_permission(request, obj) and (_is_above_all(request) or not _is_superuser(obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Refuse the same."""
+        return super().has_delete_permission(request, obj) and (_is_above_all(request) or not _is_superuser(obj))
+
+
+def _is_above_all(request: HttpRequest) -> bool:
+    return request.user.is_active and _is_superuser(request.user)
+
+
+def _is_superuser(person: Any) -> bool:
+    return person is not None and bool(person.is_superuser)
+
 
 @admin.register(Group)
 class GroupAdmin(auth_admin.GroupAdmin, HouseAdmin[Group]):
     """Roles: permissions that people have together."""
 
     filter_horizontal = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        """Let superusers alone say what a role may do."""
+        fixed = super().get_readonly_fields(request, obj)
+        return fixed if _is_above_all(request) else (*fixed, "permissions")
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer permissions to tick."""
