@@ -2,37 +2,32 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, ClassVar, Final, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Abs
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from config import list_filters
-from config.site import ReadOnlyAdmin
 from economics import review_totals, reviews
-from economics.admin import figures, review_tables, what_if
+from economics.admin import figures, review_deeds, review_tables, what_if
 from economics.models import Review, ReviewLine, ReviewPool
 
 _LARGEST: Final = 20
 _TOLD_FOR: Final = 3600  # seconds
-_OLD: Final = timedelta(days=3)
 _CONSERVED: Final = (
     "After = before - freed + placed. What is freed and not placed goes to the reserve, which is given first."
 )
 _UNIT: Final = "ROI in net edges per million LLM tokens."
-_DECIDE: Final = "economics.change_review"
 
 
 class MovedList(ChangeList):
@@ -63,13 +58,12 @@ def _largest(review: Review) -> QuerySet[ReviewLine]:
 
 
 @admin.register(Review)
-class ReviewAdmin(ReadOnlyAdmin[Review]):
+class ReviewAdmin(review_deeds.Deciding):
     """What each review found and moved. A weekly one is a draft until somebody applies or discards it."""
 
     change_list_template = "admin/reviews.html"
     list_display = ("period", "kind", "stands", "moves", "drafted", "decided")
     list_filter = (list_filters.choices("kind"), list_filters.choices("state"), list_filters.dates("period"))
-    actions = ("apply_review", "discard_review")
     ordering: ClassVar[tuple[str, ...]] = ("-period", "-pk")
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:  # noqa: ARG002
@@ -136,10 +130,6 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
     def get_readonly_fields(self, request: HttpRequest, obj: Review | None = None) -> tuple[str, ...]:
         """Return all that is shown."""
         return tuple(name for _title, options in self.get_fieldsets(request, obj) for name in options["fields"])
-
-    def beside(self, request: HttpRequest, row: Review, deeds: list[tuple[str, str]]) -> dict[str, Any]:  # noqa: ARG002
-        """Offer the deeds on a draft only."""
-        return {} if row.state == Review.State.DRAFT else {"deeds": []}
 
     @admin.display(description="review")
     def told(self, review: Review) -> SafeString:
@@ -212,75 +202,6 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         """Return who spent most."""
         return review_tables.spent_most(review.figures)
 
-    # Deeds
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Tell whether the person may decide on reviews."""
-        return request.user.has_perm(_DECIDE)
-
-    def _draft(self, request: HttpRequest, queryset: QuerySet[Review]) -> Review | None:
-        """Return the one draft that is selected, or say why there is none."""
-        review = self.only(request, queryset)
-        if review is not None and review.state != Review.State.DRAFT:
-            self.message_user(request, f"The {review} was {review.state} by {review.decided_by}.", messages.ERROR)
-            return None
-        return review
-
-    @admin.action(description="Apply…", permissions=["decide"])
-    def apply_review(self, request: HttpRequest, queryset: QuerySet[Review]) -> HttpResponse | None:
-        """Show what will move, ask why, then move it."""
-        review = self._draft(request, queryset)
-        if review is None:
-            return None
-        form = self.asked(request, figures.ReasonForm)
-        if not form.is_valid():
-            age = timezone.now() - review.drafted_at
-            warning = (
-                f"Drafted {age.days} days ago, on the figures of then. Discard it and draft anew to go by today's."
-                if age >= _OLD
-                else ""
-            )
-            summary = format_html(
-                "{}{}", review_tables.pools(reviews.pools(review)), review_tables.counts(review.figures, review=review)
-            )
-            return self.ask(
-                request,
-                queryset,
-                deed="apply_review",
-                title="Apply a review",
-                button="Move exactly this",
-                form=form,
-                warning=warning,
-                summary=summary,
-            )
-        with self.done(request, lambda: f"Applied: {review_tables.moved(reviews.pools(review))}."):
-            by = figures.author(request, form.cleaned_data["reason"])
-            reviews.apply(review.pk, author=by, now=timezone.now())
-            self.log_change(request, review, f"Applied: {by.why}")
-        return self._to(review)
-
-    @admin.action(description="Discard…", permissions=["decide"])
-    def discard_review(self, request: HttpRequest, queryset: QuerySet[Review]) -> HttpResponse | None:
-        """Ask why, then decide that it moves nothing."""
-        review = self._draft(request, queryset)
-        if review is None:
-            return None
-        form = self.asked(request, figures.ReasonForm)
-        if not form.is_valid():
-            warning = "It moves nothing. This week's may be drafted anew; what it found of ROI counts for the next one."
-            title = "Discard a review"
-            return self.ask(
-                request, queryset, deed="discard_review", title=title, button="Discard", form=form, warning=warning
-            )
-        with self.done(request, lambda: "Discarded; nothing moved."):
-            by = figures.author(request, form.cleaned_data["reason"])
-            reviews.discard(review.pk, author=by, now=timezone.now())
-            self.log_change(request, review, f"Discarded: {by.why}")
-        return self._to(review)
-
-    def _to(self, review: Review) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:economics_review_change", args=[review.pk]))
-
     # Pages about no single review
 
     def get_urls(self) -> list[URLPattern]:
@@ -297,20 +218,6 @@ class ReviewAdmin(ReadOnlyAdmin[Review]):
         return super().changelist_view(
             request, {"may_decide": self.has_decide_permission(request), **(extra_context or {})}
         )
-
-    def draft_view(self, request: HttpRequest) -> HttpResponse:
-        """Draft this week's review and show it, or the one there is."""
-        if not self.has_decide_permission(request):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        now = timezone.now()
-        review = reviews.draft_weekly(author=figures.author(request, ""), now=now)
-        if review.drafted_at == now:
-            self.log_addition(request, review, "Drafted.")
-        said = "Drafted." if review.drafted_at == now else "This week's review is there already."
-        self.message_user(request, said)
-        return self._to(review)
 
     def what_if_view(self, request: HttpRequest) -> HttpResponse:
         """Show what this week's review would move, under the policy and under a changed one. It writes nothing."""

@@ -203,11 +203,9 @@ def test_a_vote_is_cast_with_the_keyboard_alone(visit: Visit) -> None:
 def test_a_list_is_saved_as_a_sheet_that_comes_row_by_row(
     visit: Visit, theme: Theme, tmp_path: Path, shot: Shot
 ) -> None:
-    aulus, _ada, _ben = (
-        visit("auditor", theme=theme),
-        people.person("reviewer", "ada"),
-        people.person("reviewer", "ben"),
-    )
+    aulus = visit("auditor", theme=theme)
+    for name in ("ada", "ben"):
+        people.person("reviewer", name)
     filed = [asked(f"h{number}") for number in range(1, 4)]
     aulus.go(house.PROPOSALS)
     shot(aulus, "list")
