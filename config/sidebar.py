@@ -172,6 +172,13 @@ GROUPS: Sequence[Group] = (
 )
 
 
+def list_title(opts: Any) -> str:
+    """Return what the list of a model (its `_meta`) is called: its line of the menu, or else the plural of its name."""
+    name = f"admin:{opts.app_label}_{opts.model_name}_changelist"
+    titles = (entry.title for group in GROUPS for entry in group.entries if entry.name == name)
+    return next(titles, str(opts.verbose_name_plural).capitalize())
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu for this person, as unfold wants it: no query but those for the person's permissions."""
     if not request.user.is_authenticated:

@@ -20,7 +20,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config import dressed, fieldsets, history_page, lists, prefilled
+from config import dressed, fieldsets, history_page, lists, prefilled, sidebar
 from config.errors import RefusedError
 
 ModelT = TypeVar("ModelT", bound=models.Model)
@@ -69,7 +69,7 @@ class HouseAdmin(history_page.HistoryPage[ModelT]):
         if "%00" in request.META.get("QUERY_STRING", ""):
             self.message_user(request, lists.word(lists.NonsenseError()), messages.WARNING)
             return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")  # as Django does with other nonsense
-        title = str(self.opts.verbose_name_plural).capitalize()
+        title = sidebar.list_title(self.opts)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:

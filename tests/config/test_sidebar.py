@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
 from config import sidebar
-from tests import reviewers
+from economics.models import Account
+from tests import factories, reviewers
 from tests.reviewers import staff
 
 if TYPE_CHECKING:
@@ -58,3 +60,11 @@ def test_the_menu_marks_the_page_and_opens_its_group(client: Client) -> None:
 
 def test_a_stranger_gets_no_menu(client: Client) -> None:
     assert client.get(reverse("admin:login")).context["sidebar_navigation"] == []
+
+
+def test_a_list_has_the_name_that_the_menu_gives_it(client: Client) -> None:
+    reviewers.root(client)
+    account = factories.wallet(1)
+    assert client.get(reviewers.page(Account)).context["title"] == "Wallets and accounts"
+    assert ">Wallets and accounts</a>" in client.get(reviewers.page(Account, account.pk)).content.decode()
+    assert sidebar.list_title(ContentType._meta) == "Content types"  # noqa: SLF001 - Django's public name for it
