@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import psycopg
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 
@@ -29,11 +30,19 @@ def adopt(url: str) -> None:
         call_command("adopt", verbosity=0)
 
 
+def found(server: str, name: str) -> str:
+    """Return the template of a world beside which our tables stand: they are made once, for all worlds."""
+    alone = cluster.template(server, "in_our_schema", _migrate)
+    return cluster.template(server, f"found_{name}", lambda url: legacy_worlds.build(url, name), of=alone)
+
+
 def template(server: str, name: str) -> str:
     """Return the template of a world that was taken over, made the first time anybody in this run asks."""
+    return cluster.template(server, f"adopted_{name}", adopt, of=found(server, name))
 
-    def make(url: str) -> None:
-        legacy_worlds.build(url, name)
-        adopt(url)
 
-    return cluster.template(server, f"adopted_{name}", make)
+def _migrate(url: str) -> None:
+    with psycopg.connect(url) as session:
+        session.execute(f"CREATE SCHEMA {cluster.SCHEMA}".encode())
+    with pointed_at(url):
+        call_command("migrate", verbosity=0, interactive=False)

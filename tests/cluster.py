@@ -161,10 +161,10 @@ def _migrated(url: str) -> None:
         call_command("migrate", verbosity=0, interactive=False)
 
 
-def template(server: str, name: str, make: Callable[[str], object]) -> str:
+def template(server: str, name: str, make: Callable[[str], object], *, of: str = "template1") -> str:
     """Make a template of a server in a database of its own, unless some process has done so; returns its name.
 
-    `make` is called with the address of a database that is still empty.
+    `make` is called with the address of a database that is still empty, or a copy `of` another template.
     """
     folder = Path(parse_qs(urlsplit(server).query)["host"][0])
     with (folder.parent / f"template-{name}.lock").open("w") as guard, _administer(server) as session:
@@ -173,7 +173,7 @@ def template(server: str, name: str, make: Callable[[str], object]) -> str:
             return name
         unfinished = sql.Identifier(f"{name}_new")
         session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(unfinished))
-        session.execute(sql.SQL("CREATE DATABASE {}").format(unfinished))
+        session.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(unfinished, sql.Identifier(of)))
         make(url_of(server, f"{name}_new"))
         session.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(unfinished, sql.Identifier(name)))
     return name

@@ -177,13 +177,8 @@ class Writer:
         self.told.proposals.append(mark)
 
 
-def write(  # noqa: PLR0913 - keyword-only, one for each of the command line's
-    url: str, *, connections: int, seconds: float, role: str = "", until: Path | None = None, name: str = "w"
-) -> dict[str, Any]:
-    """Write from so many connections for at most so many seconds; return what is told."""
-    stop = threading.Event()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+def write(url: str, *, connections: int, stop: threading.Event, role: str = "", name: str = "w") -> dict[str, Any]:
+    """Write from so many connections until told to stop; return what is told."""
     options = "-c search_path=public" + (f" -c role={role}" if role else "")
 
     def connect() -> psycopg.Connection[Any]:
@@ -194,12 +189,17 @@ def write(  # noqa: PLR0913 - keyword-only, one for each of the command line's
     begun = time.monotonic()
     for thread in threads:
         thread.start()
-    while not stop.wait(0.02):
-        if time.monotonic() - begun >= seconds or (until is not None and until.exists()):
-            stop.set()
     for thread in threads:
         thread.join()
     return _together([writer.told for writer in writers], time.monotonic() - begun)
+
+
+def _end(stop: threading.Event, seconds: float, until: Path | None) -> None:
+    """Tell writers to stop when their time is over, or the file is there."""
+    end = time.monotonic() + seconds
+    while not stop.wait(0.02):
+        if time.monotonic() >= end or (until is not None and until.exists()):
+            stop.set()
 
 
 def _together(all_told: list[Told], seconds: float) -> dict[str, Any]:
@@ -230,14 +230,10 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--name", default="w", help="begins the marks of all rows")
     given = parser.parse_args()
-    told = write(
-        given.url,
-        connections=given.connections,
-        seconds=given.seconds,
-        role=given.role,
-        until=given.until,
-        name=given.name,
-    )
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=_end, args=(stop, given.seconds, given.until), daemon=True).start()
+    told = write(given.url, connections=given.connections, stop=stop, role=given.role, name=given.name)
     unfinished = given.out.with_name(f"{given.out.name}.new")
     unfinished.write_text(json.dumps(told))
     unfinished.replace(given.out)

@@ -25,6 +25,12 @@ def legacy(django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
 
 
 @pytest.fixture
+def found(django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """Give fresh copies of worlds beside which our own tables stand, empty: the slow first step of an adoption."""
+    yield from _worlds(django_db_blocker, adoptions.found)
+
+
+@pytest.fixture
 def adopted(django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
     """Give fresh copies of worlds that were adopted, once a run each."""
     yield from _worlds(django_db_blocker, adoptions.template)

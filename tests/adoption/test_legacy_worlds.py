@@ -119,18 +119,23 @@ def test_an_old_writer_writes_in_every_world(name: str, legacy: Callable[[str], 
 
 
 def test_an_old_writer_stops_when_it_is_told_to(legacy: Callable[[str], str], tmp_path: Path) -> None:
-    until = tmp_path / "stop"
-    until.touch()
-    told = old_writer.write(legacy("minimal"), connections=1, seconds=600, until=until)
-    assert told["failures"] == []
+    url, out = legacy("minimal"), tmp_path / "told.json"
+    command = [sys.executable, "-m", "tests.old_writer", url, "--out", str(out), "--seconds", "600"]
+    process = subprocess.Popen(command)
+    while not _asked(url, f"SELECT FROM resource_usage WHERE artifact_type = '{old_writer.MARK}' LIMIT 1"):
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(60) == 0
+    assert json.loads(out.read_text())["failures"] == []
 
 
-def test_an_old_writer_tells_what_failed(legacy: Callable[[str], str]) -> None:
-    url = legacy("half")
+def test_an_old_writer_tells_what_failed(legacy: Callable[[str], str], tmp_path: Path) -> None:
+    url, out = legacy("half"), tmp_path / "told.json"
+    law = "ADD CONSTRAINT no_such CHECK (artifact_type <> 'old_writer') NOT VALID"
     with psycopg.connect(url) as session:
-        session.execute(
-            "ALTER TABLE resource_usage ADD CONSTRAINT no_such CHECK (artifact_type <> 'old_writer') NOT VALID"
-        )
-    told = old_writer.write(url, connections=1, seconds=0.3)
+        session.execute(f"ALTER TABLE resource_usage {law}".encode())
+    command = [sys.executable, "-m", "tests.old_writer", url, "--out", str(out), "--seconds", "0.3"]
+    subprocess.run(command, check=True, timeout=60)
+    told = json.loads(out.read_text())
     assert told["committed"] == []
     assert "23514 CheckViolation" in told["failures"][0]

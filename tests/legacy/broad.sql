@@ -278,7 +278,7 @@ INSERT INTO public.token_accounts (id, owner_type, owner_id, balance, opened_on,
     ('odd-team', 'team', 'blue', 700, '2026-01-01', '2026-02-25 00:00+00'),
     ('odd-nobody', NULL, NULL, 700, '2026-01-01', '2026-02-25 00:00+00'),
     ('odd-unknown', 'agent', 'agent-92', NULL, '2026-01-01', '2026-02-25 00:00+00'),
-    ('odd-rich', 'agent', 'agent-93', 9000000000000000000, '2026-01-01', '2026-02-25 00:00+00'),
+    ('odd-rich', 'quest', 'quest-93', 9000000000000000000, '2026-01-01', '2026-02-25 00:00+00'),
     ('odd-house', 'house', 'treasury', 5000, '2026-01-01', '2026-02-25 00:00+00'),    -- we have one, and it is not this
     ('odd-long', 'quest', repeat('quest of quests ', 9), 10, '2026-01-01', '2026-02-25 00:00+00');
 
