@@ -130,7 +130,7 @@ _ACCOUNT_FAULT: Final = """CASE
     WHEN b.balance IS NULL THEN 'no_balance'
     WHEN b.balance < 0 THEN 'negative_balance'
     WHEN coalesce(b.held, 0) <> 0 THEN 'held_elsewhere'
-    WHEN EXISTS (SELECT FROM {table} o WHERE o.owner_type = b.owner_type AND o.owner_id = b.owner_id AND o.id <> b.id)
+    WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o GROUP BY 1, 2 HAVING count(*) > 1)
         THEN 'owner_twice'
     WHEN b.owner_type = 'agent' AND NOT EXISTS (SELECT FROM {schema}.config_agent a WHERE a.id = b.owner_id)
         THEN 'unknown_agent'
@@ -148,6 +148,7 @@ ACCOUNTS: Final = Adopted(
     ),
 )
 ADOPTED_TABLES: Final[tuple[Adopted, ...]] = (USAGE, ACCOUNTS)
+_AT_ONCE: Final = 5_000  # sums entered in one transaction
 COUNTED: Final = "Rows from before the switch are counted."
 
 
@@ -188,8 +189,8 @@ def _waiting(schema: str) -> bool:
 def _drain(say: Callable[[str], None]) -> None:
     from economics import arrivals  # noqa: PLC0415 - models are not loaded yet when the app asks for this module
 
-    entered = 0
-    while counted := arrivals.drain(5_000):
+    entered, waiting = 0, arrivals.waiting(most=1_000_000_000)  # others write on: their rows are for the clock
+    while entered < waiting and (counted := arrivals.drain(_AT_ONCE)):
         entered += counted
         say(f"{entered:,} sums entered")
 

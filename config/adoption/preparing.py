@@ -4,19 +4,23 @@ No row of theirs is rewritten where PostgreSQL can do without.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from config.adoption.mapping import TOKEN, Names
-from config.adoption.shapes import Column, quoted, rows
-from config.adoption.words import MARK, PART, PREFIX, THEIRS, Step
+from config.adoption.shapes import Column, Shape, quoted, rows
+from config.adoption.words import FILLED, MARK, PART, PREFIX, THEIRS, Step, StuckError, is_lock_of_others
 
 _VIRTUAL: Final = 180_000  # the first PostgreSQL that computes a generated column when it is read
 KEEPER: Final = "zz_economy_keeps_mirrors"  # triggers fire in order of their names
 INSTANT: Final = "ACCESS EXCLUSIVE, for an instant"
 _BLOCKS: Final = 512  # of 8 kB, updated in one transaction
+_TURNS: Final = 120
+_PAUSE_SECONDS: Final = 1.0
+BRIEFLY: Final = "SET LOCAL lock_timeout = '500ms'"
 REPLICA: Final = "SET LOCAL session_replication_role = replica"  # no trigger of anybody fires
 
 
@@ -144,6 +148,8 @@ def _new(expression: str, columns: set[str]) -> str:
 def _backfill(names: Names, schema: str) -> Iterator[Step]:
     """Fill what a trigger keeps, and our key, in the rows that were there before."""
     theirs = names.theirs
+    if PART in theirs.columns and theirs.columns[PART].comment == FILLED:
+        return
     values = kept(names)
     wrong = {place: f"{quoted(place)} IS DISTINCT FROM {expression}" for place, expression in values.items()}
     if names.adopted.lawful and names.key != "id":
@@ -152,35 +158,55 @@ def _backfill(names: Names, schema: str) -> Iterator[Step]:
     if not values:
         return
     condition = " OR ".join(wrong.values())
-    if set(values) <= set(theirs.columns):
-        missing = rows(f"SELECT EXISTS (SELECT FROM {theirs.table} WHERE {condition})")[0][0]  # noqa: S608 - names of the catalogue
-    else:
-        missing = rows(f"SELECT EXISTS (SELECT FROM {theirs.table})")[0][0]  # noqa: S608 - as above
-    if not missing:
-        return
     settings = ", ".join(f"{quoted(place)} = {expression}" for place, expression in values.items())
     update = (
-        f"UPDATE {theirs.table} SET {settings} "  # noqa: S608 - as above
+        f"UPDATE {theirs.table} SET {settings} "  # noqa: S608 - names of the catalogue
         f"WHERE ctid >= '({{first}},0)'::tid AND ctid < '({{end}},0)'::tid AND ({condition})"
     )
+    filled = f"COMMENT ON COLUMN {theirs.table}.{PART} IS '{FILLED}'"
     yield Step(
         f"{theirs.name}: old rows filled",
         f"fills {', '.join(values)} where missing, {_BLOCKS * 8 // 1024} MB a transaction",
         "ROW EXCLUSIVE and the rows of one batch, for fractions of a second",
-        run=lambda say: _fill(theirs.oid, update, say),
-        shown=(REPLICA, update.format(first="…", end="…")),
+        run=lambda say: _fill(theirs, condition, update, filled, say),
+        shown=(REPLICA, update.format(first="…", end="…"), filled),
     )
 
 
-def _fill(table: int, update: str, say: Callable[[str], None]) -> None:
-    blocks = rows("SELECT pg_relation_size(%s) / current_setting('block_size')::bigint", table)[0][0]
-    filled = 0
+def _fill(theirs: Shape, condition: str, update: str, filled: str, say: Callable[[str], None]) -> None:
+    """Go through the table until no row is missing, and note it: nobody has to look a second time.
+
+    What somebody has locked is left to the next turn. Those who wait for us wait less than for a deadlock to be seen.
+    """
+    missing = f"SELECT EXISTS (SELECT FROM {theirs.table} WHERE {condition})"  # noqa: S608 - as above
+    for _turn in range(_TURNS):
+        left_out = _fill_once(theirs, update, say)
+        if not left_out and not rows(missing)[0][0]:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(filled)
+            return
+        say(f"{left_out} batches left to another turn: somebody's transaction holds rows of them")
+        time.sleep(_PAUSE_SECONDS)
+    message = f"{theirs.name}: rows stay locked; end the transactions that stay open, and adopt again."
+    raise StuckError(message)
+
+
+def _fill_once(theirs: Shape, update: str, say: Callable[[str], None]) -> int:
+    """Go through the table once and return how many batches could not be filled."""
+    blocks = rows("SELECT pg_relation_size(%s) / current_setting('block_size')::bigint", theirs.oid)[0][0]
+    filled, left_out = 0, 0
     for first in range(0, blocks + 1, _BLOCKS):
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(REPLICA)
-            cursor.execute(update.format(first=first, end=first + _BLOCKS))
-            filled += cursor.rowcount
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"{REPLICA}; {BRIEFLY}")
+                cursor.execute(update.format(first=first, end=first + _BLOCKS))
+                filled += cursor.rowcount
+        except OperationalError as error:
+            if not is_lock_of_others(error):
+                raise
+            left_out += 1
         say(f"{min(first + _BLOCKS, blocks):,} of {blocks:,} blocks, {filled:,} rows filled")
+    return left_out
 
 
 def _indexes(names: Names) -> Iterator[Step]:
@@ -196,14 +222,13 @@ def _indexes(names: Names) -> Iterator[Step]:
             continue
         if f"{unique}{definition}" in standing:
             continue  # somebody built the same under another name
-        dropped = (
-            (f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(theirs.schema)}.{quoted(name)}",) if name in there else ()
-        )
+        # One that was not finished is of no use; also when a step is tried again.
+        dropped = f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(theirs.schema)}.{quoted(name)}"
         yield Step(
             f"{theirs.name}: index {name}",
             "builds an index while all go on; waits for transactions that are open",
             "SHARE UPDATE EXCLUSIVE: nobody who reads or writes waits",
-            (*dropped, f"CREATE {unique}INDEX CONCURRENTLY {quoted(name)} ON {theirs.table} {definition}"),
+            (dropped, f"CREATE {unique}INDEX CONCURRENTLY {quoted(name)} ON {theirs.table} {definition}"),
             concurrent=True,
         )
 

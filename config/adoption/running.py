@@ -2,21 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 
 from config import scratch
 from config.adoption import claiming, preflight, preparing
 from config.adoption.mapping import Names
 from config.adoption.shapes import Shape, quoted, rows, shape
-from config.adoption.words import Adopted, Obstacle, Step
+from config.adoption.words import Adopted, Obstacle, Step, StuckError, is_lock_of_others
 
-_LOCK_NOT_AVAILABLE: Final = "55P03"
-_DEADLOCK: Final = "40P01"
 SCRATCH_PREFIX: Final = "adopt-"
 Say = Callable[[str], None]
 
@@ -30,8 +29,43 @@ class Terms:
     pause_seconds: float = 1.0
 
 
-class StuckError(Exception):
-    """A lock could not be had: somebody's transaction has stayed open all the time."""
+class RunningError(Exception):
+    """Another process adopts this database, or undoes it, or the server has not seen yet that it ended."""
+
+
+# Two operators at once would build the same thing twice, and one of them fail in the middle of it.
+_ALONE: Final = "SELECT pg_try_advisory_lock(7311, 0)"
+_NOT_ALONE: Final = "SELECT pg_advisory_unlock(7311, 0)"
+_END_SECONDS: Final = 10  # until the server has seen that a process that was killed is gone
+# An index is built to its end even if nobody waits for it any more, unless the server looks whether somebody does.
+_LOOK: Final = "SELECT set_config('client_connection_check_interval', '1s', false)"
+# A server may end what takes long or waits long, which is right for requests; a step says itself how long it waits.
+_PATIENT: Final = "SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)"
+_AS_BEFORE: Final = "RESET statement_timeout; RESET lock_timeout; RESET client_connection_check_interval"
+# An autovacuum gives way to whoever has waited for it this long; so does a deadlock, to those who wait longer.
+_GIVES_WAY: Final = """
+SELECT set_config('deadlock_timeout', %s, true) WHERE has_parameter_privilege('deadlock_timeout', 'SET')
+"""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let no other process adopt this database meanwhile, and let no timeout of the server end a step."""
+    end = time.monotonic() + _END_SECONDS
+    while not rows(_ALONE)[0][0]:
+        if time.monotonic() > end:
+            raise RunningError
+        time.sleep(0.2)
+    rows(_PATIENT)
+    with suppress(Error):  # where the server's machine cannot tell, it is not to be set
+        rows(_LOOK)
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            rows(_NOT_ALONE)
+            with connection.cursor() as cursor:
+                cursor.execute(_AS_BEFORE)
 
 
 def obstacles(tables: tuple[Adopted, ...], *, schema: str, legacy: str) -> list[Obstacle]:
@@ -122,8 +156,7 @@ def carry_out(step: Step, terms: Terms, say: Say) -> float:
         try:
             _do(step, terms)
         except OperationalError as error:
-            state = getattr(error.__cause__, "sqlstate", None)
-            if state not in {_LOCK_NOT_AVAILABLE, _DEADLOCK}:
+            if not is_lock_of_others(error):
                 raise
             say(f"somebody's transaction holds it; try {attempt + 2} of {terms.tries} in {terms.pause_seconds:g} s")
             time.sleep(terms.pause_seconds)
@@ -141,6 +174,7 @@ def _do(step: Step, terms: Terms) -> None:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{int(terms.lock_seconds * 1000)}ms'")
+        cursor.execute(_GIVES_WAY, [f"{int(terms.lock_seconds * 400)}ms"])
         for statement in step.statements:
             cursor.execute(statement)
 

@@ -55,6 +55,8 @@ def _dropped(adopted: Adopted, schema: str, legacy: str) -> Iterator[str]:
     if PART in theirs.columns and not adopted.lawful:
         yield "SET LOCAL session_replication_role = replica"
         yield f"DELETE FROM {theirs.table} WHERE {PART} = {OURS}"  # noqa: S608 - names of the catalogue
-    added = [column.name for column in theirs.columns.values() if column.comment == MARK]
+    # What is computed from another column of ours goes before it.
+    ours_there = sorted(theirs.columns.values(), key=lambda column: column.generated is None)
+    added = [column.name for column in ours_there if (column.comment or "").startswith(MARK)]
     if added:
         yield f"ALTER TABLE {theirs.table} {', '.join(f'DROP COLUMN {quoted(name)}' for name in added)}"

@@ -10,8 +10,22 @@ PREFIX: Final = "economy_"  # of all we add to a table of others, where a name o
 PART: Final = "economy_part"
 MARK: Final = "Added at adoption; adopt --undo drops it."
 
+FILLED: Final = f"{MARK} All rows are filled."  # of the column PART, once that is so: from then on it stays so
+
 # Values of PART. Rows before the switch and all that others write without knowing the column are theirs.
 THEIRS, ADOPTED, OURS = 0, 1, 2
+
+
+_LOCKED: Final = {"55P03", "40P01"}  # not available in time; a deadlock
+
+
+class StuckError(Exception):
+    """A lock could not be had: somebody's transaction has stayed open all the time."""
+
+
+def is_lock_of_others(error: Exception) -> bool:
+    """Return whether a statement failed only because somebody else's transaction was open."""
+    return getattr(error.__cause__, "sqlstate", None) in _LOCKED
 
 
 @dataclass(frozen=True)

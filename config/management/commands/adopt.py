@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.adoption import reporting, running, undoing
 from config.adoption.shapes import shape
-from config.adoption.words import Adopted, Step
+from config.adoption.words import Adopted, Step, StuckError
 
 
 class Command(BaseCommand):
@@ -36,7 +37,8 @@ class Command(BaseCommand):
         schema, legacy = running.schema_name(), options["legacy"]
         tables = tuple(adopted for app in apps.get_app_configs() for adopted in getattr(app, "adopted", ()))
         if options["undo"]:
-            self._undo(tables, schema, legacy, options)
+            with self._alone():
+                self._undo(tables, schema, legacy, options)
             return
         if options["report"]:
             self._report(tables, schema, legacy)
@@ -50,8 +52,19 @@ class Command(BaseCommand):
         if options["plan"]:
             self._plan(tables, schema, legacy)
             return
-        self._adopt(tables, schema, legacy, running.Terms(options["lock_seconds"], options["tries"]))
+        with self._alone():
+            self._adopt(tables, schema, legacy, running.Terms(options["lock_seconds"], options["tries"]))
         self._report(tables, schema, legacy)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse to begin while another process does this."""
+        try:
+            with running.alone():
+                yield
+        except running.RunningError:
+            message = "adoption_running: another process adopts this database, or its session has not ended yet."
+            raise CommandError(message) from None
 
     def _plan(self, tables: tuple[Adopted, ...], schema: str, legacy: str) -> None:
         steps = [*running.planned(tables, schema=schema, legacy=legacy), *_later(schema, legacy)]
@@ -79,7 +92,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         try:
             running.carry_out(step, terms, lambda line: self.stdout.write(f"  {line}"))
-        except running.StuckError as error:
+        except StuckError as error:
             message = f"lock_held: {error}"
             raise CommandError(message) from None
         self.stdout.write(f"  done in {time.monotonic() - began:.2f} s")
