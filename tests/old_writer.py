@@ -5,7 +5,8 @@
 It ends after so many seconds, when the file appears, or on SIGTERM, whichever comes first. Each row carries a mark of
 its own in `artifact_id`, by which it can be found again: a writer that may not read cannot ask for keys. What it tells
 is JSON: `committed` (the marks of lawful rows), `odd` (those of rows that break laws of ours), `proposals`, `sums`
-(what the lawful rows come to, by resource type), `failures`, and the `longest` wait for an answer of the server.
+(what the lawful rows come to, by resource type), `failures`, the `longest` wait for an answer of the server, and all
+`slow` ones, with the times at which they began.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ MARK: Final = "old_writer"  # the artifact_type of every row
 BATCH: Final = 20
 PAUSE: Final = 0.05  # seconds that a longer transaction stays open between its rows
 PERIOD: Final = 20  # turns until a writer has done everything once
+SLOW: Final = 200.0  # ms
 Row = tuple[str | None, str | None, str, Decimal | None, Decimal | None, str | None, str, str]
 
 
@@ -55,6 +57,7 @@ class Told:
     failures: list[str] = field(default_factory=list)
     longest: float = 0.0  # ms
     longest_at: str = ""
+    slow: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -64,6 +67,8 @@ class Told:
             yield
         finally:
             taken = (time.perf_counter() - begun) * 1000
+            if taken > SLOW:
+                self.slow.append({"ms": round(taken, 1), "at": at.isoformat()})
             if taken > self.longest:
                 self.longest, self.longest_at = taken, at.isoformat()
 
@@ -215,6 +220,7 @@ def _together(all_told: list[Told], seconds: float) -> dict[str, Any]:
         "proposals": [mark for told in all_told for mark in told.proposals],
         "sums": {kind: str(total) for kind, total in sorted(sums.items())},
         "failures": [failure for told in all_told for failure in told.failures],
+        "slow": [wait for told in all_told for wait in told.slow],
         "longest": {"ms": round(slowest.longest, 1), "at": slowest.longest_at},
     }
 

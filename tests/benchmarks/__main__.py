@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
     """Return every benchmark by name, at reduced or full size."""
     from tests.benchmarks import (  # noqa: PLC0415 - they import models
+        adopt,
         bidding,
         clearing,
         dashboard,
@@ -60,6 +61,12 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
             if full
             else house.Size(envelopes=5_000, usage=50_000, bids=50_000, rounds=2_880, copies=99),
             runs=5 if full else 3,
+        ),
+        "adopt": lambda report, server: adopt.live(
+            report, server, rows=5_000_000 if full else 200_000, key="integer", seconds=10 if full else 3
+        ),
+        "adopt_uuid": lambda report, server: adopt.live(
+            report, server, rows=5_000_000 if full else 200_000, key="uuid", seconds=10 if full else 3
         ),
         "scoring": lambda report, server: scoring.fleet(report, server, entities=100_000 if full else 20_000),
         "review": lambda report, server: reviews.weekly(
