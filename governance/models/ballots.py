@@ -1,4 +1,4 @@
-"""What the Senate said and did: ballots, who may vote in them, votes, and enactments."""
+"""What the Senate said: ballots, who may vote in them, and votes."""
 
 import pgtrigger
 from django.conf import settings
@@ -36,21 +36,6 @@ _TELL_DECISION = """
            'revisit_at', NEW.revisit_at)
       FROM allocation_proposals p WHERE p.id = NEW.proposal_id;
     RETURN NULL;
-"""
-
-_ENACT = """
-    UPDATE allocation_proposals SET status = 'enacted', enacted_at = NEW.enacted_at, waits_because = ''
-     WHERE id = NEW.proposal_id;
-    RETURN NULL;
-"""
-
-_APPROVED = f"""
-    IF NOT EXISTS (SELECT FROM allocation_proposals p JOIN governance_ballots b ON b.proposal_id = p.id
-                    WHERE p.id = NEW.proposal_id AND p.status = 'approved' AND b.id = NEW.ballot_id
-                      AND b.outcome = 'approved' AND b.granted = NEW.granted FOR NO KEY UPDATE OF p) THEN
-        {laws.refusal("enactment_of_what_was_approved", "only what the Senate approved is enacted, as it was approved")}
-    END IF;
-    RETURN NEW;
 """
 
 # Whoever writes rows of a ballot takes turns by its proposal: what one checks, or tells, no other changes meanwhile.
@@ -352,46 +337,3 @@ class Vote(models.Model):
     def __str__(self) -> str:
         """Return what was said by whom."""
         return f"{self.choice} by {self.voter_name}"
-
-
-class Enactment(models.Model):
-    """That what was approved took effect: once, over which base, and what it became."""
-
-    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="enactment")
-    ballot = models.ForeignKey(Ballot, on_delete=models.PROTECT, related_name="+")
-    granted = models.BigIntegerField(help_text="As the ballot granted it.")
-    enacted_at = models.DateTimeField()
-    enacted_by = models.TextField()
-    confirmed_because = models.TextField(
-        blank=True, default="", db_default="", help_text="Why a reviewer confirmed it over a base that had moved."
-    )
-    before = models.JSONField()
-    after = models.JSONField()
-
-    class Meta:
-        """Laws: once per proposal, of what was approved; rows stay."""
-
-        db_table = "governance_enactments"
-        constraints = (
-            models.CheckConstraint(name="enactment_by_somebody", condition=~Q(enacted_by="")),
-            models.CheckConstraint(name="enactment_moment_can_be_read", condition=of_our_era("enacted_at")),
-        )
-        triggers = (
-            pgtrigger.Trigger(
-                name="enactment_of_what_was_approved",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Insert,
-                func=_APPROVED,
-            ),
-            pgtrigger.Trigger(
-                name="enactment_is_told_by_its_proposal",
-                when=pgtrigger.After,
-                operation=pgtrigger.Insert,
-                func=_ENACT,
-            ),
-            *laws.append_only("enactment"),
-        )
-
-    def __str__(self) -> str:
-        """Return who and when."""
-        return f"enacted by {self.enacted_by}"
