@@ -8,7 +8,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 5_000
-_DRAINS_OF_A_TICK: Final = 20
+_DRAINS_OF_A_TICK: Final = 4  # about a second: what else is due must not wait for long
 
 # Two that count at once would delete the same rows, one after the other.
 _TRY: Final = "SELECT pg_try_advisory_xact_lock(7310, 0)"
@@ -88,7 +88,8 @@ def _count(ids: list[int], lock: str) -> int:
             if not cursor.fetchone()[0]:
                 raise _AtWorkError
             cursor.execute(_COUNT, [ids])
-            return cursor.rowcount
+            counted: int = cursor.rowcount
+            return counted
     except (DataError, IntegrityError) as error:
         if len(ids) == 1:
             log.error("arrival %s of usage cannot be counted and goes on waiting: %s", ids[0], error)  # noqa: TRY400

@@ -29,22 +29,29 @@ WITH written AS (
     {_ARRIVALS} amount, coalesce(cost, 0), CASE WHEN cost IS NULL THEN amount ELSE 0 END, 1 FROM written
 )
 SELECT id FROM written
-"""  # noqa: S608 - constants, as is the next
+"""
 _PRICE: Final = f"""
 WITH priced AS (
     UPDATE resource_usage SET cost = amount * %(rate)s WHERE id = ANY(%(ids)s) AND cost IS NULL RETURNING *
 )
 {_ARRIVALS} 0, cost, -amount, 0 FROM priced
-"""  # noqa: S608
+"""
 
 
 def write(of: Envelope, amount: object = 10, **terms: Any) -> int:
     """Write a use of LLM tokens of the frontier tier without a price, if not said otherwise; return its id."""
-    row = dict.fromkeys(_COLUMNS) | {
-        **{"entity_type": of.entity_type, "entity_id": of.entity_id, "resource_type": "llm_tokens"},
-        **{"tier": "frontier", "provider": "", "model": "deep-1", "agent_id": "old", "created_at": NOON},
+    row = {
+        "entity_type": of.entity_type,
+        "entity_id": of.entity_id,
+        "resource_type": "llm_tokens",
+        "amount": amount,
+        "tier": "frontier",
+        "provider": "",
+        "model": "deep-1",
+        "agent_id": "old",
+        "created_at": NOON,
     }
-    return _do(_WRITE, {**row, "amount": amount, **terms})[0]
+    return _do(_WRITE, {**dict.fromkeys(_COLUMNS), **row, **terms})[0]
 
 
 def price(*ids: int, rate: str = "0.5") -> None:

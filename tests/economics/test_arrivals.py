@@ -11,12 +11,14 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from economics import arrivals, budget_policy, cycle, envelopes, overview, recount, standings, unpriced
+from economics import arrivals, budget_policy, cycle, overview, recount, standings, unpriced
 from economics.models import Arrival, Counter, Usage, UsageDay
 from tests import factories, old_writers
 from tests.factories import NOON, REVIEWER
 
 pytestmark = pytest.mark.django_db
+
+TODAY: Final = NOON.date()
 
 
 def _days() -> list[tuple[object, ...]]:
@@ -24,7 +26,7 @@ def _days() -> list[tuple[object, ...]]:
     return list(UsageDay.objects.order_by(*columns[:5]).values_list(*columns))
 
 
-def _day(*figures: str | int, tier: str = "frontier", day: date = NOON.date()) -> tuple[object, ...]:
+def _day(*figures: str | int, tier: str = "frontier", day: date = TODAY) -> tuple[object, ...]:
     return (day, "h1", tier, "", "old", *map(Decimal, figures[:3]), figures[3])
 
 
@@ -74,7 +76,8 @@ def test_a_price_that_is_found_later_counts_for_the_fleet_and_in_the_day() -> No
     assert _clean()
     arrivals.drain()
     assert _days() == [_day(100, 50, 0, 1)]
-    assert (factories.figures(own).settled, standings.of_fleet(at=NOON).settled) == (100, 50)
+    assert factories.figures(own).settled == 100
+    assert standings.of_fleet(at=NOON).settled == 50
     assert _clean()
 
 
@@ -153,7 +156,7 @@ def test_a_calendar_that_changes_leaves_what_waits_to_its_turn() -> None:
     old_writers.write(own, 3)
     old_writers.price(row)
     budget_policy.change(author=REVIEWER, now=NOON, zone="America/New_York", week_starts_on=1)
-    before = NOON.date() - timedelta(days=1)
+    before = TODAY - timedelta(days=1)
     assert (_days(), _clean()) == ([_day(100, 0, 100, 1, day=before)], True)
     arrivals.drain()
     assert (_days(), _clean()) == ([_day(120, 50, 20, 2, day=before), _day(3, 0, 3, 1)], True)
@@ -264,7 +267,8 @@ def test_a_null_is_no_name_in_days_and_in_the_audit() -> None:
     arrivals.drain()
     assert _clean()
     budget_policy.change(author=REVIEWER, now=NOON, zone="America/New_York", week_starts_on=1)
-    assert UsageDay.objects.values_list("tier", "provider", "agent_id", "amount", "events").get() == ("", "", "", 20, 2)
+    day = UsageDay.objects.get()
+    assert (day.tier, day.provider, day.agent_id, day.amount, day.events) == ("", "", "", Decimal(20), 2)
     assert _clean()
 
 
@@ -294,9 +298,14 @@ def test_a_null_is_no_name_in_the_queue_of_the_unpriced() -> None:
 
 # What keeps a row from being usage of ours
 
-_GOOD: Final[dict[str, object]] = {
-    **{"entity_type": "hypothesis", "entity_id": "h1", "resource_type": "llm_tokens", "amount": "1", "cost": None},
-    **{"created_at": "2026-03-02 12:00+00", "corrects_id": None},
+_GOOD: Final[dict[str, Any]] = {
+    "entity_type": "hypothesis",
+    "entity_id": "h1",
+    "resource_type": "llm_tokens",
+    "amount": "1",
+    "cost": None,
+    "created_at": "2026-03-02 12:00+00",
+    "corrects_id": None,
 }
 _CALL: Final = """
 SELECT economics_usage_fault(%(entity_type)s, %(entity_id)s, %(resource_type)s, %(amount)s, %(cost)s, %(created_at)s,
@@ -308,14 +317,14 @@ VALUES (%(entity_type)s, %(entity_id)s, %(resource_type)s, %(amount)s, %(cost)s,
 """
 
 
-def _fault(row: dict[str, object]) -> str | None:
+def _fault(row: dict[str, Any]) -> str | None:
     with connection.cursor() as cursor:
         cursor.execute(_CALL, row)
         fault: str | None = cursor.fetchone()[0]
     return fault
 
 
-def _is_taken(row: dict[str, object]) -> bool:
+def _is_taken(row: dict[str, Any]) -> bool:
     """Return whether the constraints of the table take a row, whatever could be counted of it."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -348,7 +357,7 @@ def _is_taken(row: dict[str, object]) -> bool:
         (None, {"amount": "-1", "cost": "-1", "corrects_id": 1}),
     ],
 )
-def test_a_fault_of_a_row_has_a_name(code: str | None, change: dict[str, object]) -> None:
+def test_a_fault_of_a_row_has_a_name(code: str | None, change: dict[str, Any]) -> None:
     assert _fault(_GOOD | change) == code
     assert _is_taken(_GOOD | change) is (code is None)
 
@@ -389,7 +398,7 @@ _TIMES: Final = st.sampled_from([
 )
 @example(change={"amount": "-0.0000004"})
 @example(change={"amount": "0.0000004", "cost": "-1"})
-def test_the_table_takes_a_row_if_and_only_if_it_has_no_fault(change: dict[str, object]) -> None:
+def test_the_table_takes_a_row_if_and_only_if_it_has_no_fault(change: dict[str, Any]) -> None:
     assert _is_taken(_GOOD | change) is (_fault(_GOOD | change) is None)
 
 

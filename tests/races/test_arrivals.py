@@ -60,16 +60,17 @@ def _books() -> tuple[list[object], list[object]]:
     names = "day, entity_type, entity_id, resource_type, tier, provider, agent_id"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {names}, amount, cost, unpriced_amount, events FROM economics_usage_days ORDER BY {names}"  # noqa: S608
+            f"SELECT {names}, amount, cost, unpriced_amount, events FROM economics_usage_days ORDER BY {names}"
         )
         kept = cursor.fetchall()
         cursor.execute(
             f"""
             SELECT {names}, sum(amount), coalesce(sum(cost), 0), coalesce(sum(amount) FILTER (WHERE cost IS NULL), 0),
                    count(*)
-              FROM (SELECT (u.created_at AT TIME ZONE p.zone)::date AS day, u.* FROM resource_usage u, economics_policy p)
+              FROM (SELECT (u.created_at AT TIME ZONE p.zone)::date AS day, u.*
+                      FROM resource_usage u, economics_policy p) AS dated
              GROUP BY {names} ORDER BY {names}
-            """  # noqa: S608 - constants
+            """
         )
         return kept, cursor.fetchall()
 
