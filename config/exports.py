@@ -5,6 +5,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -44,7 +45,7 @@ class Exported(admin.ModelAdmin[ModelT]):
             raise PermissionDenied
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         try:
-            chosen: QuerySet[ModelT] = self.get_changelist_instance(request).get_queryset(request)
+            chosen = self.exported_from(self.get_changelist_instance(request))
         except IncorrectLookupParameters:
             return HttpResponseRedirect(back)
         chosen = chosen.select_related(*(self.exported_with or (None,)))
@@ -54,6 +55,11 @@ class Exported(admin.ModelAdmin[ModelT]):
             return HttpResponseRedirect(f"{back}?{request.GET.urlencode()}")
         name = f"{str(self.opts.verbose_name_plural).replace(' ', '-')}-{timezone.now():%Y-%m-%d}.csv"
         return sheets.download(name, self.exported, self._rows(chosen))
+
+    def exported_from(self, shown: ChangeList) -> QuerySet[ModelT]:
+        """Return what the filters of the list leave."""
+        rows: QuerySet[ModelT] = shown.queryset
+        return rows
 
     def exported_rows(self, rows: list[ModelT]) -> Iterable[Sequence[Any]]:
         """Return the cells of some rows; what takes a query is asked for all of them at once."""

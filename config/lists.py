@@ -86,13 +86,24 @@ class KeyedList(ChangeList):
             self.page_num = 1
         super().get_results(request)
         self.counted = f"{'about ' if self.result_count > EXACT_UP_TO else ''}{self.result_count:,}"
+        self.queryset = self.as_read(self.queryset)
         if key is None:
-            rows = list(self.result_list)
+            rows = list(self._page())
             is_last = self.show_all or self.page_num * self.list_per_page >= self.result_count
             self.older = "" if is_last else self._address(OLDER, rows, ordering)
         else:
             rows = self._beside(key, ordering, is_newer=is_newer)
         self.result_list = rows
+
+    def as_read(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of the list as a page of them is read, now that they are counted."""
+        return rows
+
+    def _page(self) -> QuerySet[Any]:
+        if self.show_all or not self.multi_page:
+            return self.queryset
+        first = (self.page_num - 1) * self.list_per_page
+        return self.queryset[first : first + self.list_per_page]
 
     def _ordering(self) -> list[str]:
         """Return the columns that the list is in the order of; none where they do not name one row each."""

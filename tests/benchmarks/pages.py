@@ -1,8 +1,9 @@
-"""Every page of the house over few and over many rows: how long the server takes, with caches empty and warm."""
+"""Every page of the house over few and over many rows, lists narrowed and deep: how long the server takes."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,8 +15,11 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from auction.models import Bid
+from config import lists, site
 from config.models import User
-from economics.models import Envelope
+from economics import kept_figures
+from economics.models import Envelope, KeptFigures, Usage
 from tests import addresses
 from tests.benchmarks import house
 from tests.benchmarks.report import Report, middle
@@ -25,8 +29,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SHOWN: Final = 15
+# Lists narrowed, sorted and deep, and the longest periods, as a person may ask for them; {usage} and {bid} are rows in
+# the middle of their tables.
+NARROWED: Final = (
+    "/resources/usage?days=30",
+    "/resources/usage?days=90",
+    "/resources/quests?days=1",
+    "/resources/quests?days=28",
+    "/admin/economics/envelope/?type=hypothesis",
+    "/admin/economics/envelope/?type=hypothesis&p={deepest}",
+    "/admin/economics/envelope/?used=most",
+    "/admin/economics/envelope/?granted=no",
+    "/admin/economics/envelope/?q=e99",
+    "/admin/economics/envelope/?token_budget_from=100&token_budget_to=20000",
+    "/admin/economics/usage/?p={deepest}",
+    "/admin/economics/usage/?older={usage}",
+    "/admin/economics/usage/?agent_id__exact=agent-3",
+    "/admin/economics/usage/?agent_id__exact=agent-3&p={deepest}",
+    "/admin/economics/usage/?price_state__exact=unpriced",
+    "/admin/economics/usage/?q=hypothesis:e3",
+    "/admin/economics/usage/?created_at_from_0=2026-01-10&created_at_to_0=2026-01-31",
+    "/admin/economics/usage/?created_at_from_0=2026-01-30&created_at_to_0=2026-03-01&p={deepest}",
+    "/admin/economics/usage/?created_at_from_0=2026-01-10&created_at_to_0=2026-01-31&agent_id__exact=agent-3",
+    "/admin/economics/usageday/?p={deepest}",
+    "/admin/economics/usageday/?day_from=2026-01-10&day_to=2026-01-31",
+    "/admin/auction/bid/?p={deepest}",
+    "/admin/auction/bid/?older={bid}",
+    "/admin/auction/bid/?status=open",
+    "/admin/auction/bid/?status=won",
+    "/admin/auction/bid/?max_price_tokens_from=558",
+    "/admin/auction/bid/?placed_at_from_0=2026-02-10&placed_at_to_0=2026-02-11",
+    "/admin/auction/bid/?q=trader-7",
+    "/admin/auction/clear/?cleared_at_from_0=2026-02-10&cleared_at_to_0=2026-02-11",
+    "/admin/auction/slot/?available_at_from_0=2026-02-10&available_at_to_0=2026-02-11",
+)
+EXPORTED: Final = 10_000  # rows of the file of an old time
+OLD: Final = "/admin/economics/usage/export/?created_at_from_0=2026-01-05&created_at_to_0=2026-01-31"
 OF_A_REVIEWER: Final = {"index", "governance_queue"}  # what they see there is their own
 MOST: Final = 300  # milliseconds
+MOST_TO_BEGIN: Final = 600  # milliseconds until the first rows of a file come, which are counted before
 NEARLY_EMPTY: Final = house.Size(envelopes=10, usage=100, bids=100, rounds=10, copies=1)
 
 
@@ -58,9 +99,9 @@ def every(report: Report, server: str, size: house.Size, *, runs: int) -> None:
     plain = max((full.cold, address) for address, full in after.items() if address not in kept)
     dashboard = max((after[address].warm, address) for address in kept)
     report.bound(f"milliseconds of the slowest page that keeps nothing, {plain[1]}", plain[0], most=MOST)
-    report.bound(f"milliseconds of the slowest dashboard, its figures kept, {dashboard[1]}", dashboard[0], most=MOST)
+    report.bound(f"milliseconds of the slowest dashboard, with a warm cache, {dashboard[1]}", dashboard[0], most=MOST)
     fresh = max((after[address].cold, address) for address in kept)
-    report.say(f"  the slowest dashboard, its figures made anew: {fresh[0]:.0f} ms, {fresh[1]}")
+    report.bound(f"milliseconds of the slowest dashboard, with an empty cache, {fresh[1]}", fresh[0], most=MOST)
     ratios = [after[address].cold / before[address].cold for address in after]
     report.say(f"  full / nearly empty: middle {middle(ratios):.2f}, most {max(ratios):.1f}")
 
@@ -73,15 +114,48 @@ def _measured(report: Report, server: str, size: house.Size, runs: int) -> Mappi
         root, reviewer = Client(SERVER_NAME="localhost"), Client(SERVER_NAME="localhost")
         root.force_login(User.objects.create_superuser("root"))
         reviewer.force_login(User.objects.get(username="r3"))  # a member of the Senate with ballots to vote on
+        _figures(report)
         found = {}
-        for name, client, address in _asked(root, reviewer):
+        for name, client, address in (*_asked(root, reviewer), *_narrowed(root, size)):
             if _is_page(client, address):
                 times = [
                     (_taken(client, address, clear=True), _taken(client, address, clear=False)) for _ in range(runs)
                 ]
                 found[name] = Times(*(middle(part) for part in zip(*times, strict=True)))
+        if size.usage > EXPORTED:
+            _exported(report, root)
         logging.disable(logging.NOTSET)
     return found
+
+
+def _figures(report: Report) -> None:
+    """Let the clock make the figures of the whole house, as it does before anybody looks."""
+    begun = time.perf_counter()
+    kept_figures.make_due(now=house.NOW)
+    made = ", ".join(f"{row.name} {row.seconds:.2f} s" for row in KeptFigures.objects.order_by("pk"))
+    report.say(f"  [the clock made all figures in {time.perf_counter() - begun:.1f} s: {made}]")
+
+
+def _narrowed(root: Client, size: house.Size) -> Iterator[tuple[str, Client, str]]:
+    """Yield lists narrowed, sorted and deep, by the address with what differs from house to house left out."""
+    middles = {
+        "usage": Usage.objects.order_by("pk")[size.usage // 2].pk,
+        "bid": Bid.objects.order_by("pk")[size.bids // 2].pk,
+    }
+    deepest = lists.DEEPEST // site.HouseAdmin.list_per_page if size.usage > lists.DEEPEST else 1
+    yield from ((address, root, address.format(**middles, deepest=deepest)) for address in NARROWED)
+
+
+def _exported(report: Report, root: Client) -> None:
+    """Measure how long a person waits for the first row of an old time, and for many."""
+    begun = time.perf_counter()
+    answer: Any = root.get(OLD)
+    rows = iter(answer.streaming_content)
+    next(rows), next(rows)  # the heads, and the first row
+    first = time.perf_counter() - begun
+    found = sum(1 for _row in itertools.islice(rows, EXPORTED - 1))
+    report.bound("milliseconds to the first row of a file of an old time", first * 1000, most=MOST_TO_BEGIN)
+    report.say(f"  {found + 1:,} of its rows in {time.perf_counter() - begun:.1f} s")
 
 
 def _asked(root: Client, reviewer: Client) -> Iterator[tuple[str, Client, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,8 @@ from tests.factories import NOON, after
 from tests.reviewers import page, said
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +136,48 @@ def test_a_day_alone_is_meant_whole(root: Client) -> None:
     assert sorted(_keys(later)) == [row.pk for row in rows[2:]]
 
 
+def _day(at: datetime) -> dict[str, str]:
+    """Return what narrows a list of usage to a day."""
+    return {f"created_at_{end}_0": f"{at:%Y-%m-%d}" for end in ("from", "to")}
+
+
+def test_rows_of_a_time_are_read_within_the_bounds_of_their_ids(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.site.HouseAdmin.list_per_page", 4)
+    _used(60)  # the newest first: a greater id is an older row
+    late = factories.record(factories.envelope(), at=NOON - timedelta(days=5))
+    day = Usage.objects.filter(created_at__date=late.created_at.date()).order_by("-pk")
+    expected = [row.pk for row in day]
+    assert (expected[0], len(expected)) == (late.pk, 6)
+    with CaptureQueriesContext(connection) as captured:
+        shown = root.get(page(Usage), _day(late.created_at))
+    assert (_keys(shown), shown.context["cl"].counted) == (expected[:4], "6")
+    bounds = f'"id" >= {expected[-1]} AND "resource_usage"."id" <= {expected[0]}'
+    read = [query["sql"] for query in captured if bounds in query["sql"]]
+    assert len(read) == 1
+    for term in ("LIMIT 4", 'ORDER BY "resource_usage"."id" DESC'):
+        assert term in read[0]
+
+
+def test_pages_and_steps_within_a_time_miss_nothing(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.site.HouseAdmin.list_per_page", 2)
+    _used(60)
+    narrowed = _day(NOON - timedelta(days=5))
+    found = Usage.objects.filter(created_at__date=(NOON - timedelta(days=5)).date()).order_by("-pk")
+    expected = [row.pk for row in found]
+    pages = [_keys(root.get(page(Usage), {**narrowed, "p": number})) for number in range(1, 4)]
+    assert list(itertools.chain(*pages)) == expected
+    first = root.get(page(Usage), narrowed)
+    second = root.get(page(Usage) + first.context["cl"].older)
+    assert _keys(second) == expected[2:4]
+    assert _keys(root.get(page(Usage) + second.context["cl"].newer)) == expected[:2]
+
+
+def test_a_time_in_which_nothing_was_used_is_empty(root: Client) -> None:
+    _used(3)
+    assert _keys(root.get(page(Usage), _day(NOON + timedelta(days=9)))) == []
+    assert _lines(root.get(f"{page(Usage)}export/", _day(NOON + timedelta(days=9))))[1:] == []
+
+
 def test_no_list_of_a_large_table_looks_for_the_values_of_a_column(root: Client) -> None:
     large = [
         model
@@ -170,6 +215,26 @@ def test_a_file_has_every_row_of_the_list_and_is_read_so_many_at_once(
     assert len(lines) == 1 + 2_100
     ids = [int(line.split(",")[0]) for line in lines[1:]]
     assert ids == sorted(set(ids), reverse=True)
+
+
+def test_a_file_of_a_time_reads_no_newer_rows(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "AT_ONCE", 2)
+    _used(60)
+    day = (NOON - timedelta(days=5)).date()
+    for model, narrowed in (
+        (Usage, _day(NOON - timedelta(days=5))),
+        (UsageDay, {"day_from": f"{day}", "day_to": f"{day}"}),
+    ):
+        rows: Any = model.objects.filter(**({"day": day} if model is UsageDay else {"created_at__date": day}))
+        expected = list(rows.order_by("-pk").values_list("pk", "amount"))
+        with CaptureQueriesContext(connection) as captured:
+            lines = _lines(root.get(f"{page(model)}export/", narrowed))[1:]
+        assert len(lines) == len(expected) > 2, model
+        table = model._meta.db_table  # noqa: SLF001 - public
+        bounds = f'"id" >= {expected[-1][0]} AND "{table}"."id" <= {expected[0][0]}'
+        read = [query["sql"] for query in captured if "LIMIT 2" in query["sql"] and f'FROM "{table}"' in query["sql"]]
+        assert read
+        assert [sql for sql in read if bounds not in sql] == [], model
 
 
 def test_a_file_is_not_held_in_memory(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
