@@ -77,7 +77,8 @@ SELECT resource_type, tier, provider, entity_type, sum(amount), sum(cost), sum(u
 """
 # Days of usage keep the tier and not the model, so this one looks at the rows; an index finds those of some days.
 _BY_MODEL: Final = """
-SELECT model, tier, sum(amount), coalesce(sum(cost), 0), coalesce(sum(amount) FILTER (WHERE cost IS NULL), 0), count(*)
+SELECT coalesce(model, ''), coalesce(tier, ''), sum(amount), coalesce(sum(cost), 0),
+       coalesce(sum(amount) FILTER (WHERE cost IS NULL), 0), count(*)
   FROM resource_usage
  WHERE created_at >= (SELECT economics_first_moment(%(last)s::date - %(days)s::int + 1, zone) FROM economics_policy)
    AND created_at < (SELECT economics_first_moment(%(last)s::date + 1, zone) FROM economics_policy)
