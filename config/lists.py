@@ -100,10 +100,11 @@ class KeyedList(ChangeList):
         return rows
 
     def _page(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.queryset
         if self.show_all or not self.multi_page:
-            return self.queryset
+            return rows
         first = (self.page_num - 1) * self.list_per_page
-        return self.queryset[first : first + self.list_per_page]
+        return rows[first : first + self.list_per_page]
 
     def _ordering(self) -> list[str]:
         """Return the columns that the list is in the order of; none where they do not name one row each."""

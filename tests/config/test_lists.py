@@ -164,7 +164,7 @@ def test_pages_and_steps_within_a_time_miss_nothing(root: Client, monkeypatch: p
     narrowed = _day(NOON - timedelta(days=5))
     found = Usage.objects.filter(created_at__date=(NOON - timedelta(days=5)).date()).order_by("-pk")
     expected = [row.pk for row in found]
-    pages = [_keys(root.get(page(Usage), {**narrowed, "p": number})) for number in range(1, 4)]
+    pages = [_keys(root.get(page(Usage), {**narrowed, "p": number})) for number in "123"]
     assert list(itertools.chain(*pages)) == expected
     first = root.get(page(Usage), narrowed)
     second = root.get(page(Usage) + first.context["cl"].older)
