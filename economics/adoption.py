@@ -133,6 +133,7 @@ _ACCOUNT_FAULT: Final = """CASE
     WHEN length(b.owner_id) > 64 THEN 'owner_id_too_long'
     WHEN b.balance IS NULL THEN 'no_balance'
     WHEN b.balance < 0 THEN 'negative_balance'
+    WHEN b.balance > 1e15 THEN 'balance_out_of_bounds'  -- the most that a policy may allow a wallet
     WHEN coalesce(b.held, 0) <> 0 THEN 'held_elsewhere'
     WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o GROUP BY 1, 2 HAVING count(*) > 1)
         THEN 'owner_twice'
