@@ -15,25 +15,17 @@ from django.utils.safestring import SafeString
 from auction import holds, overview, reoffers
 from auction.admin import order_book_page, wallet_page
 from auction.admin.backlog import badge
+from auction.admin.offering import Offering
 from auction.admin.running import Running
 from auction.models import Bid, Clear, Slot
 from config import list_filters
 from config.site import LargeTableAdmin, figure, table
 
 _STATES: Final = ("open", "sold", "running", "finished", "lapsed", "forfeited", "blocked", "withdrawn")
-OFFER_AGAIN: Final = (
-    "Each is offered as a new slot that names the old one, on the old terms. Only a slot whose sale lapsed, was "
-    "forfeited or blocked is; a provider's while its offer stands, one of the house up to the pool's capacity."
-)
-
-
-def offered_anew(slot_id: str, now: datetime) -> str:
-    """Offer a slot again and say so."""
-    return f"Slot {slot_id} is offered again as {reoffers.offer_again(slot_id, now=now).pk}."
 
 
 @admin.register(Slot)
-class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
+class SlotAdmin(Offering[Slot], LargeTableAdmin[Slot]):
     """Offers of execution time."""
 
     list_display = (
@@ -98,21 +90,9 @@ class SlotAdmin(Running[Slot], LargeTableAdmin[Slot]):
         found = overview.slots_by_state(now=timezone.now())
         return super().changelist_view(request, {"standing": _standing(found), **(extra_context or {})})
 
-    @admin.action(description="Offer again…", permissions=["run"])
-    def offer_again(self, request: HttpRequest, queryset: QuerySet[Slot]) -> HttpResponse | None:
-        """Ask why, then offer the slots anew whose sales came to nothing."""
-        why = self.asked_why(
-            request,
-            queryset,
-            deed="offer_again",
-            title="Offer slots again",
-            button="Offer again",
-            warning=OFFER_AGAIN,
-        )
-        if not isinstance(why, str):
-            return why
-        self.each(request, queryset, why, lambda slot, now: offered_anew(slot.pk, now))
-        return None
+    def slot_of(self, row: Slot) -> str:
+        """Return its own id."""
+        return row.pk
 
 
 def _standing(found: Mapping[str, Mapping[str, int]]) -> SafeString | str:

@@ -17,10 +17,9 @@ from django.views.decorators.http import require_POST
 
 from auction import audit, reoffers, settlement
 from auction.admin.backlog import badge
-from auction.admin.book import OFFER_AGAIN, offered_anew
+from auction.admin.offering import Offering
 from auction.admin.quests import percent
 from auction.admin.round_page import RoundPage
-from auction.admin.running import Running
 from auction.models import AuditRun, Clear, Payout, Round
 from config import list_filters
 from config.site import LargeTableAdmin, figure
@@ -75,7 +74,7 @@ class RoundAdmin(RoundPage):
 
 
 @admin.register(Clear)
-class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
+class ClearAdmin(Offering[Clear], LargeTableAdmin[Clear]):
     """Slots sold or given, and what came of them; taken back, ended and offered again by those who run the market."""
 
     list_display = (
@@ -166,21 +165,9 @@ class ClearAdmin(Running[Clear], LargeTableAdmin[Clear]):
         self.each(request, queryset, why, _ended)
         return None
 
-    @admin.action(description="Offer the slot again…", permissions=["run"])
-    def offer_again(self, request: HttpRequest, queryset: QuerySet[Clear]) -> HttpResponse | None:
-        """Ask why, then offer the slots anew whose sales came to nothing."""
-        why = self.asked_why(
-            request,
-            queryset,
-            deed="offer_again",
-            title="Offer slots again",
-            button="Offer again",
-            warning=OFFER_AGAIN,
-        )
-        if not isinstance(why, str):
-            return why
-        self.each(request, queryset, why, lambda clear, now: offered_anew(clear.slot_id, now))
-        return None
+    def slot_of(self, row: Clear) -> str:
+        """Return the id of the slot that was sold."""
+        return row.slot_id
 
 
 def allowed(clear: Clear, now: datetime) -> Collection[str]:
