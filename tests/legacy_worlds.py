@@ -21,6 +21,7 @@ FOLDER: Final = Path(__file__).with_name("legacy")
 WORLDS: Final = ("minimal", "broad", "half")  # what the application is moved to
 KEYS: Final = {"minimal": "bigint", "broad": "uuid", "half": "integer", "textkeys": "text"}  # of usage
 REFUSED: Final = tuple(sorted(path.stem for path in (FOLDER / "refused").glob("*.sql")))  # minimal, and one thing wrong
+EMPTIED: Final = "emptied"  # broad without its rows: whoever counts all there is finds what he made
 TABLES: Final = ("resource_usage", "allocation_proposals", "token_accounts", "quest_budget_allocations")
 # Filled by us in every row, even where somebody had made the column before.
 MIRRORS: Final = {
@@ -133,11 +134,16 @@ _OTHERS: Final = {"minimal": _of_minimal, "broad": _of_broad, "half": _of_half, 
 
 
 def build(url: str, name: str) -> None:
-    """Build a world in an empty database: one of `legacy/`, or one of `legacy/refused/` over `minimal`."""
+    """Build a world in an empty database: one of `legacy/`, `emptied`, or one of `legacy/refused/` over `minimal`."""
     files = ["minimal.sql", f"refused/{name}.sql"] if name in REFUSED else [f"{name}.sql"]
+    if name == EMPTIED:
+        files = ["broad.sql"]
     with psycopg.connect(url) as session:
         for file in files:
             session.execute((FOLDER / file).read_bytes())
+        if name == EMPTIED:
+            tables = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
+            session.execute(sql.SQL("TRUNCATE {} CASCADE").format(tables))
 
 
 def template(server: str, name: str) -> str:
