@@ -84,7 +84,7 @@ class AlertAdmin(LargeTableAdmin[Alert]):
         """Return which line of it, in words."""
         return figures.line_title(alert.line)
 
-    @admin.display(description="what came of it")
+    @admin.display(description="effect")
     def came_of_it(self, alert: Alert) -> str | SafeString:
         """Return whether the envelope was frozen for it, or its limit has risen since."""
         if alert.rearmed_at is not None:

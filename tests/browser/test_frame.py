@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from playwright.sync_api import expect
 
 from config import content_policy
+from tests import factories
 from tests.browser import accessibility, house, people
 
 if TYPE_CHECKING:
@@ -135,6 +136,35 @@ def test_what_is_wrong_is_told_in_the_look_of_the_house(visit: Visit, guard: Gua
         accessibility.axe(ada.page)
     ada.follows("Home")
     expect(ada.page).to_have_url(f"{ada.page.url.split('/admin/')[0]}{house.HOME}")
+
+
+def test_what_is_wrong_wears_what_was_chosen_in_the_menu(visit: Visit, guard: Guard) -> None:
+    ada = visit("reviewer", theme="light")
+    ada.go(house.HOME)
+    for chosen, is_dark in (("Dark", True), ("System", False), ("Light", False)):
+        ada.chooses_theme(chosen)
+        guard.expect(404)
+        ada.go("/admin/nothing/here/")
+        assert ada.is_in_the_dark() == is_dark
+        ada.follows("Home")
+    in_the_dark = visit("reviewer", theme="dark")
+    in_the_dark.go(house.HOME)
+    in_the_dark.chooses_theme("Light")
+    in_the_dark.go("/admin/nothing/here/")
+    assert not in_the_dark.is_in_the_dark()
+
+
+def test_a_table_of_many_columns_stands_row_by_row_on_a_telephone(visit: Visit, shot: Shot) -> None:
+    own = factories.envelope("h1", tokens=1_000_000)
+    on_phone, at_desk = visit("reviewer", phone=True), visit("reviewer")
+    for person, is_beside in ((on_phone, False), (at_desk, True)):
+        person.go(f"/admin/economics/envelope/{own.pk}/change/")
+        table = person.page.locator("table.standing")
+        expect(table.get_by_text("LLM tokens per day")).to_be_visible()
+        assert table.evaluate("table => table.scrollWidth <= table.closest('.readonly').clientWidth")
+        heads = table.locator("thead th").first
+        expect(heads).to_be_visible() if is_beside else expect(heads).to_be_hidden()
+    shot(on_phone, "rows")
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
