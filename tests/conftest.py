@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
 
+DAY, MOMENTS = 86_400, 30  # seconds
 DURABLE = {"races", "crashes", "benchmarks"}  # folders whose tests need fsync as in real life
 
 
@@ -49,6 +51,14 @@ def _begin() -> None:
 
 
 _begin()
+
+
+@pytest.fixture(autouse=True)
+def _away_from_midnight() -> None:
+    """Begin no test in the last moments of a day in UTC: many ask, by the clock, what the day has come to."""
+    left = DAY - time.time() % DAY
+    if left < MOMENTS:
+        time.sleep(left)
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,13 @@ from config import broker
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.queues import Queue
+    from multiprocessing.sharedctypes import Synchronized
     from multiprocessing.synchronize import Barrier
 
+    Left = Synchronized[int]
+
 MESSAGES_EACH = 1_000
+PATIENCE = 120  # seconds, for a machine that does much else; it takes two or three
 PROCESSES = multiprocessing.get_context("fork")
 
 
@@ -40,37 +44,42 @@ def _write(data_dir: Path, writer: int, start: Barrier) -> None:
             queue.put({"writer": writer, "number": number, "ballast": "x" * 2_000})
 
 
-def _read(data_dir: Path, start: Barrier, seen: Queue[list[tuple[int, int]]]) -> None:
-    found = []
+def _read(data_dir: Path, start: Barrier, both: Barrier, left: Left, seen: Queue[list[tuple[int, int]]]) -> None:
+    """Read until no message is left; whoever has its first waits until the other has one, too."""
+    found: list[tuple[int, int]] = []
+    end = time.monotonic() + PATIENCE
     with _connect(data_dir) as connection:
         queue = connection.SimpleQueue("jobs", no_ack=True)
         start.wait()
-        idle_since = time.monotonic()
-        while time.monotonic() - idle_since < 3:
+        while left.value > 0 and time.monotonic() < end:
             try:
                 message = queue.get(block=False)
             except queue.Empty:
                 time.sleep(0.01)
                 continue
+            with left.get_lock():
+                left.value -= 1
             found.append((message.payload["writer"], message.payload["number"]))
-            idle_since = time.monotonic()
+            if len(found) == 1:
+                both.wait(PATIENCE)
     seen.put(found)
 
 
 def _together(data_dir: Path) -> list[list[tuple[int, int]]]:
     """Run two writers and two readers at once; return what each reader got."""
-    start = PROCESSES.Barrier(4)
+    start, both = PROCESSES.Barrier(4), PROCESSES.Barrier(2)
+    left = PROCESSES.Value("i", 2 * MESSAGES_EACH)
     seen: Queue[list[tuple[int, int]]] = PROCESSES.Queue()
     roles: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
         *((_write, (data_dir, writer, start)) for writer in (1, 2)),
-        *((_read, (data_dir, start, seen)) for _ in range(2)),
+        *((_read, (data_dir, start, both, left, seen)) for _ in range(2)),
     ]
     workers = [PROCESSES.Process(target=role, args=arguments) for role, arguments in roles]
     for worker in workers:
         worker.start()
-    got = [seen.get(timeout=60) for _ in range(2)]
+    got = [seen.get(timeout=2 * PATIENCE) for _ in range(2)]
     for worker in workers:
-        worker.join(timeout=60)
+        worker.join(timeout=PATIENCE)
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
     return got
 

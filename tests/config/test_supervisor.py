@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+PATIENCE = 120  # seconds, for a machine that does much else; it takes less than one
+FREE = range(20_100, 20_200)  # below those that the system deals out to whoever asks for any port
 
 
 @pytest.fixture
@@ -33,6 +35,19 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     processes.stop(process)
 
 
+def _held() -> socket.socket:
+    """Return a socket bound to a port that nobody else is given meanwhile."""
+    for port in FREE:
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+        else:
+            return held
+    pytest.fail("no port is free")
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", "65536", "80 "])
 def test_port_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(processes.CannotStartError, match="is not a port number"):
@@ -40,8 +55,7 @@ def test_port_that_is_none_is_refused(text: str) -> None:
 
 
 def test_busy_port_is_named_and_another_proposed() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+    with _held() as other:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(processes.CannotStartError, match=rf"port {port} on .* make up PORT="):
@@ -74,7 +88,7 @@ def test_second_holder_of_a_lock_learns_of_the_first(tmp_path: Path) -> None:
 def test_leftovers_of_a_killed_site_are_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     preflight.record(tmp_path, [sleeper], url=None)
     preflight.end_leftovers(tmp_path)
-    assert sleeper.wait(timeout=5) == -signal.SIGTERM
+    assert sleeper.wait(timeout=PATIENCE) == -signal.SIGTERM
     assert not (tmp_path / preflight.RECORD).exists()
 
 
@@ -88,7 +102,7 @@ def test_stranger_with_a_recorded_id_is_left_alone(tmp_path: Path, sleeper: subp
 def test_grandchildren_end_with_a_stopped_child(tmp_path: Path) -> None:
     script = f"import subprocess, sys; print(subprocess.Popen({SLEEPER!r}).pid, flush=True); sys.stdin.read()"
     child = processes.spawn([sys.executable, "-c", script + "; import time; time.sleep(60)"], log=tmp_path / "log")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while len((tmp_path / "log").read_text().split()) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     grandchild = int((tmp_path / "log").read_text().replace("up", "").split()[0])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Barrier
 
-_PATIENCE: Final = 60  # seconds; a round takes a few milliseconds
+_PATIENCE: Final = 300  # seconds; a round takes a few milliseconds, unless the machine does much else
 _STAGGER: Final = 0.002  # seconds; about the time a deed takes
 _FORK: Final = multiprocessing.get_context("fork")
 

@@ -101,9 +101,9 @@ def test_fallback_serves_while_the_worker_is_away_and_all_is_caught_up_once(mark
     # Midnight fell into the hour: the day's issue and its stipends came at 00:30, once, however often the clock ticks.
     days = list(StipendDay.objects.order_by("day"))
     assert [(day.day, day.at) for day in days] == [(_at(0).date(), _at(0)), (_at(RETURNS).date(), _at(RETURNS))]
-    before = list(Transfer.objects.filter(reason="stipend").values_list("key", "amount"))
+    before = list(Transfer.objects.filter(reason="stipend").order_by("pk").values_list("key", "amount"))
     assert len(before) == QuestAllocation.objects.count() == 4
     for _again in range(2):
         cycle.run_due(now=_at(ENDS))
-    assert list(Transfer.objects.filter(reason="stipend").values_list("key", "amount")) == before
+    assert list(Transfer.objects.filter(reason="stipend").order_by("pk").values_list("key", "amount")) == before
     assert StipendDay.objects.count() == 2
