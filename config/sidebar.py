@@ -75,6 +75,7 @@ GROUPS: Sequence[Group] = (
             _rows("economics.usage", "Usage", "receipt_long"),
             _rows("economics.usageday", "Days of usage", "calendar_month"),
             _rows("economics.keptfigures", "Kept figures", "timer"),
+            _rows("economics.arrival", "Usage to count", "hourglass_top"),
             _rows("economics.reservation", "Reservations", "bookmark"),
             _rows("economics.price", "Prices", "sell"),
             _rows("economics.languagemodel", "Language models", "neurology"),

@@ -3,6 +3,7 @@
 from economics.admin import (
     admission,
     alerts,
+    arrivals,
     budgets,
     catalog,
     kept_figures,
@@ -23,6 +24,7 @@ from economics.admin import (
 __all__ = [
     "admission",
     "alerts",
+    "arrivals",
     "budgets",
     "catalog",
     "kept_figures",

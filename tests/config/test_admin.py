@@ -39,6 +39,7 @@ from economics import ledger, mint
 from economics.models import (
     Account,
     Alert,
+    Arrival,
     Assessment,
     BudgetPolicy,
     Counter,
@@ -80,7 +81,7 @@ EDITABLE = {User, Agent, Pool, Quest, MonetaryPolicy, RetentionPolicy, Group} | 
     *(WorthPolicy, Proposal, SenatePolicy),
 }
 LARGE = {Change, Transfer, Usage, Bid, Clear, Round, Slot, Task, Payout, AuditRun, IdempotentRequest} | {
-    *(Alert, Assessment, Counter, Envelope, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
+    *(Alert, Arrival, Assessment, Counter, Envelope, Line, Observation, Outcome, Refusal, Reservation, ReviewLine),
     *(Revision, Score, Signal, UsageDay),
     *(Proposal, Evidence, Ballot, Elector, Vote, Enactment),
     *(BidCycle, FallbackShare, FeedEntry, Need, QuestAllocation),
