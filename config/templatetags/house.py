@@ -10,6 +10,6 @@ register = template.Library()
 
 
 @register.filter
-def list_title(model: Any) -> str:
-    """Return what the list of a model (or of its `_meta`) is called: as in the menu, so that one page has one name."""
-    return sidebar.list_title(getattr(model, "_meta", model))
+def list_title(opts: Any) -> str:
+    """Return what the list of a model (its `_meta`) is called: as in the menu, so that one page has one name."""
+    return sidebar.list_title(opts)
