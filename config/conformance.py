@@ -1,13 +1,16 @@
 """The proof that tables are as their contract says: from PostgreSQL's catalogue and rows, not from Django's models."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+import pgtrigger
 from django.apps import apps
 from django.db import connection, transaction
 
 from config import mirrors, pg_catalog
+from config.adoption.words import Places
 from config.contract import Column, Difference, Index, Need, Table
 
 _TABLES = {"table", "partitioned table"}
@@ -56,6 +59,8 @@ def verify_here(
 
 def _verify_table(table: Table, *, rows: bool, watched: pg_catalog.Watched) -> Checked:
     found = pg_catalog.relation(table.name)
+    if found is not None and found.kind == "view" and (base := pg_catalog.taken_over(found)):
+        return _verify_taken_over(table, found, base, rows=rows, watched=watched)
     if found is None or found.kind not in _TABLES:
         kind = found.kind if found else "missing"
         return Checked(table.name, kind, None, False, 0, 0, 0, (), [_no_table(table.name, kind)])  # noqa: FBT003
@@ -64,6 +69,67 @@ def _verify_table(table: Table, *, rows: bool, watched: pg_catalog.Watched) -> C
         differences += _column(table, column, found)
     for index in table.indexes:
         differences += _index(table, index, found)
+    return _checked(table, found, differences, found.kind, rows=rows, watched=watched)
+
+
+def _verify_taken_over(
+    table: Table, view: pg_catalog.Relation, base: pg_catalog.TakenOver, *, rows: bool, watched: pg_catalog.Watched
+) -> Checked:
+    """Compare a table that others made, and the view that shows us its part.
+
+    What others may leave out or repeat is theirs to decide: rows that break our laws are not in the view. So columns,
+    types and mirrors are asked for, and that each index covers our rows at least.
+    """
+    found = base.table
+    differences = list(_storage(table, found))
+    for column in table.columns:
+        differences += _column(table, column, found, others=True)
+        if column.name not in view.columns:
+            remedy = "Run manage.py adopt --undo and adopt again, or make the view anew with this column."
+            yet = f"{view.schema}.{table.name}.{column.name}"
+            differences.append(Difference("missing_in_view", yet, "a column of the view", "none", remedy))
+    shown = found._replace(indexes=[_of_our_rows(index) for index in found.indexes])
+    for index in table.indexes:
+        differences += _index(table, index, shown)
+    for name in _triggers_expected(table.name, view, found):
+        if not base.fires.get(name, False):
+            remedy = f"ALTER TABLE {found.schema}.{table.name} ENABLE TRIGGER {name}, or adopt again"
+            standing = "one that is switched off" if name in base.fires else "none"
+            differences.append(Difference("law_missing", f"{table.name} {name}", "a trigger", standing, remedy))
+    kind = f"view of {found.schema}.{table.name}"
+    return _checked(table, found, differences, kind, rows=rows, watched=watched)
+
+
+def _of_our_rows(index: pg_catalog.Index) -> pg_catalog.Index:
+    """Return an index as it serves the view: over our rows is over all, and our key is the key."""
+    partial = f"WHERE ({pg_catalog.PART} > 0)"
+    keys = [("id" if name == "economy_id" else name, descending) for name, descending in index.keys]
+    return index._replace(keys=keys, plain=index.plain or index.definition.endswith(partial))
+
+
+def _triggers_expected(table: str, view: pg_catalog.Relation, found: pg_catalog.Relation) -> Iterator[str]:
+    """Yield the names of the triggers that keep our laws and counts on a table of others."""
+    for model, trigger in pgtrigger.registered():
+        if model._meta.db_table == table:  # noqa: SLF001 - Django's public name for it
+            yield trigger.get_pgid(model)
+    for adopted in (one for app in apps.get_app_configs() for one in getattr(app, "adopted", ())):
+        if adopted.name == table:
+            places = Places(view.schema, f"{found.schema}.{table}", {name: name for name in view.columns})
+            for statement in adopted.triggers(places):
+                if made := re.match(r"CREATE TRIGGER (\w+)", statement):
+                    yield made[1]
+
+
+def _checked(
+    table: Table,
+    found: pg_catalog.Relation,
+    differences: list[Difference],
+    kind: str,
+    *,
+    rows: bool,
+    watched: pg_catalog.Watched,
+) -> Checked:
+    """Read the rows of the mirrors, where asked for, and return all that was found."""
     count, read = found.rows, mirrors.comparable(table, found) if rows and found.readable else []
     if read:
         sources = {column.name: column.of for column in read}
@@ -72,7 +138,7 @@ def _verify_table(table: Table, *, rows: bool, watched: pg_catalog.Watched) -> C
             differences += mirrors.drift(table, column, standing[column.name])
     return Checked(
         table.name,
-        found.kind,
+        kind,
         count,
         rows_exact=bool(read),
         columns=len(table.columns),
@@ -106,8 +172,11 @@ def _storage(table: Table, found: pg_catalog.Relation) -> Iterator[Difference]:
         yield Difference("row_security", name, "all rows seen", "row security in force for this role", remedy)
 
 
-def _column(table: Table, column: Column, found: pg_catalog.Relation) -> Iterator[Difference]:
-    """Check one column: there, of its type, given, defaulted or null as promised, and if a mirror, kept."""
+def _column(table: Table, column: Column, found: pg_catalog.Relation, *, others: bool = False) -> Iterator[Difference]:
+    """Check one column: there, of its type, given, defaulted or null as promised, and if a mirror, kept.
+
+    In a table of `others` it is theirs to say what may be left out.
+    """
     subject, expected = f"{table.name}.{column.name}", column.type.value[0]
     attribute = found.columns.get(column.name)
     if attribute is None:
@@ -120,7 +189,7 @@ def _column(table: Table, column: Column, found: pg_catalog.Relation) -> Iterato
         yield Difference("wrong_type", subject, " or ".join(column.type.value), attribute.shown, remedy)
     if column.of:
         yield from mirrors.kept(table, column, found)
-    else:
+    elif not others:
         yield from _need(table, column, attribute)
 
 

@@ -54,6 +54,14 @@ class Relation(NamedTuple):
     columns: dict[str, Attribute]
     indexes: list[Index]
     triggers: list[RowTrigger]
+    schema: str
+
+
+class TakenOver(NamedTuple):
+    """A table of others that a view of ours shows, and its triggers, each with whether it fires."""
+
+    table: Relation
+    fires: dict[str, bool]
 
 
 class Strays(NamedTuple):
@@ -96,7 +104,8 @@ SELECT c.oid, c.relkind::text, c.relpersistence = 'u', has_table_privilege(c.oid
           FROM pg_class p WHERE p.oid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))),
        (SELECT max(pg_relation_size(p.oid)) / current_setting('block_size')::bigint
           FROM pg_class p WHERE p.relkind IN ('r', 'm')
-           AND p.oid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)))
+           AND p.oid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))),
+       (SELECT nspname FROM pg_namespace WHERE oid = c.relnamespace)
   FROM pg_class c WHERE c.oid = to_regclass(%s)
 """
 _ELSEWHERE = """
@@ -139,12 +148,24 @@ SELECT array_agg(a.attname::text ORDER BY k.n) FROM pg_index i, unnest(i.indkey:
 """
 
 
-def relation(table: str) -> Relation | None:
-    """Return what stands under this name, or None where the search path finds nothing."""
-    found = _rows(_RELATION, connection.ops.quote_name(table))
+_BASE = """
+SELECT n.nspname, c.relname FROM pg_rewrite r
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'r' JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE r.ev_class = %s AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = %s)
+ GROUP BY 1, 2
+"""
+_FIRES = "SELECT tgname, tgenabled <> 'D' FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal"
+PART = "economy_part"  # the column that a table of others has once it is taken over (see config.adoption)
+
+
+def relation(table: str, schema: str = "") -> Relation | None:
+    """Return what stands under this name (in this schema), or None where there is nothing."""
+    quote = connection.ops.quote_name
+    found = _rows(_RELATION, f"{quote(schema)}.{quote(table)}" if schema else quote(table))
     if not found:
         return None
-    oid, kind, unlogged, readable, row_security, rows, blocks = found[0]
+    oid, kind, unlogged, readable, row_security, rows, blocks, schema = found[0]
     indexes = (
         Index(list(zip(names, descending, strict=True)), *others) for names, descending, *others in _rows(_INDEXES, oid)
     )
@@ -159,7 +180,17 @@ def relation(table: str) -> Relation | None:
         columns={row[0]: Attribute(*row) for row in _rows(_COLUMNS, oid)},
         indexes=list(indexes),
         triggers=[RowTrigger(*row) for row in _rows(_TRIGGERS, oid)],
+        schema=schema,
     )
+
+
+def taken_over(view: Relation) -> TakenOver | None:
+    """Return the table of others that a view of ours shows, or None where it is another kind of view."""
+    for schema, name in _rows(_BASE, view.oid, PART):
+        found = relation(name, schema)
+        if found is not None:
+            return TakenOver(found, dict(_rows(_FIRES, found.oid)))
+    return None
 
 
 def elsewhere(table: str) -> list[str]:
@@ -177,7 +208,9 @@ def mirror_rows(
     """
     conditions = [condition for mirror, sources in mirrors.items() for condition in _conditions(mirror, sources)]
     counted = (sql.SQL("count(*) FILTER (WHERE {})").format(condition) for condition in conditions)
-    counts = sql.SQL("SELECT count(*), {} FROM {}").format(sql.SQL(", ").join(counted), sql.Identifier(table))
+    counts = sql.SQL("SELECT count(*), {} FROM {}").format(
+        sql.SQL(", ").join(counted), sql.Identifier(found.schema, table)
+    )
     totals = [0] * (1 + len(conditions))
     for first, end in watched(_spans(found.blocks), table):
         within = sql.SQL(" WHERE ctid >= {}").format(sql.Literal(f"({first},0)"))
@@ -213,7 +246,7 @@ def _examples(table: str, found: Relation, condition: sql.Composable) -> list[st
     key = _rows(_KEY, found.oid)[0][0] or ["ctid"]
     shown = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in key)
     query = sql.SQL("SELECT concat_ws(', ', {}) FROM {} WHERE {} LIMIT {}")
-    rows = _rows(query.format(shown, sql.Identifier(table), condition, EXAMPLES))
+    rows = _rows(query.format(shown, sql.Identifier(found.schema, table), condition, EXAMPLES))
     return [f"{', '.join(key)} {row[0]}" for row in rows]
 
 
