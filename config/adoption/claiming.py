@@ -44,7 +44,7 @@ def _triggers(names: Names, schema: str) -> Iterator[str]:
     for trigger in names.ours.triggers:
         if trigger.name not in adopted.replaced_triggers:
             yield mapping.function(trigger, names, schema)
-            yield from mapping.triggers(trigger, names, only_ours=not adopted.lawful)
+            yield from mapping.triggers(trigger, names)
     yield from adopted.triggers(names.places(schema))
     key = names.theirs.columns["id"]
     if not key.is_given_by_itself:
@@ -61,19 +61,20 @@ def _triggers(names: Names, schema: str) -> Iterator[str]:
 
 
 def _constraints(names: Names) -> Iterator[str]:
-    """Hold the rows that are ours to our laws. New constraints are checked for new rows; old ones have none of ours."""
-    theirs, adopted = names.theirs, names.adopted
-    if not adopted.lawful:
-        for check in names.ours.checks:
-            condition = names.expression(check.definition.replace("{{", "{").replace("}}", "}").removeprefix("CHECK "))
-            yield _constraint(theirs.table, check.name, f"CHECK ({PART} = 0 OR {condition}) NOT VALID")
-        required = [
-            quoted(names.physical(column.name))
-            for column in names.ours.columns.values()
-            if column.not_null and column.name != "id" and column.generated is None
-        ]
-        present = " AND ".join(f"{column} IS NOT NULL" for column in required)
-        yield _constraint(theirs.table, f"{theirs.name}_is_whole", f"CHECK ({PART} = 0 OR ({present})) NOT VALID")
+    """Hold what is written as ours to our laws. New constraints are checked for new rows; no old one is ours."""
+    theirs = names.theirs
+    # What others write goes on as it did: where their rows are ours too, only what is written through us is held.
+    exempt = f"{PART} <> {OURS}" if names.adopted.lawful else f"{PART} = 0"
+    for check in names.ours.checks:
+        condition = names.expression(check.definition.replace("{{", "{").replace("}}", "}").removeprefix("CHECK "))
+        yield _constraint(theirs.table, check.name, f"CHECK ({exempt} OR {condition}) NOT VALID")
+    required = [
+        quoted(names.physical(column.name))
+        for column in names.ours.columns.values()
+        if column.not_null and column.name != "id" and column.generated is None
+    ]
+    present = " AND ".join(f"{column} IS NOT NULL" for column in required)
+    yield _constraint(theirs.table, f"{theirs.name}_is_whole", f"CHECK ({exempt} OR ({present})) NOT VALID")
     for key in names.ours.foreign_keys:
         if all(_is_added(column, names) for column in key.columns):
             yield _constraint(theirs.table, key.name, f"{_outgoing(key, names)} NOT VALID")
@@ -98,10 +99,10 @@ def view(names: Names, schema: str) -> Iterator[str]:
     """Return the statements that make the view: our columns by our names, the rows that are ours, our defaults."""
     mine = f"{quoted(schema)}.{quoted(names.theirs.name)}"
     listed = ", ".join(f"b.{quoted(place)} AS {quoted(column)}" for column, place in names.all().items())
-    condition = names.adopted.lawful.format(**{c: f"b.{quoted(p)}" for c, p in names.all().items()})
+    condition = names.is_ours("b")
     yield (
         f"CREATE VIEW {mine} AS SELECT {listed}, b.{PART} FROM {names.theirs.table} AS b "  # noqa: S608 - names of the catalogue
-        f"WHERE {condition or f'b.{PART} > 0'} WITH LOCAL CHECK OPTION"
+        f"WHERE {condition} WITH LOCAL CHECK OPTION"
     )
     yield f"ALTER VIEW {mine} ALTER COLUMN {PART} SET DEFAULT {OURS}"
     for column in names.ours.columns.values():

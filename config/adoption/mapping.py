@@ -49,6 +49,16 @@ class Names:
         """Return where all stands."""
         return Places(schema, self.theirs.table, self.all())
 
+    def condition(self, template: str, row: str = "") -> str:
+        """Return a condition whose columns stand in braces, over the columns of a row or of the table."""
+        of = f"{row}." if row else ""
+        return template.format(**{column: f"{of}{quoted(place)}" for column, place in self.all().items()})
+
+    def is_ours(self, row: str) -> str:
+        """Return the condition under which a row is ours."""
+        lawful = self.adopted.lawful
+        return self.condition(lawful, row) if lawful else f"{row}.{PART} > 0"
+
     def expression(self, sql: str) -> str:
         """Return an expression over our columns in their words."""
         renamed = {column: place for column, place in self.all().items() if column != place}
@@ -82,17 +92,17 @@ def function(trigger: Trigger, names: Names, schema: str) -> str:
     return f"{head}\n SECURITY DEFINER{settings}{mark}{names.of_row(body)}"
 
 
-def triggers(trigger: Trigger, names: Names, *, only_ours: bool) -> list[str]:
-    """Return the statements that put a trigger of ours on their table; `only_ours`: for rows of ours alone.
+def triggers(trigger: Trigger, names: Names) -> list[str]:
+    """Return the statements that put a trigger of ours on their table, for rows of ours alone.
 
-    One on INSERT and on something else becomes two then, for a condition sees NEW in the one and OLD in the other.
+    One on INSERT and on something else becomes two, for a condition sees NEW in the one and OLD in the other.
     """
     parts = _TRIGGER.fullmatch(trigger.definition.replace("{{", "{").replace("}}", "}"))
     if parts is None:
         message = f"trigger {trigger.name} is not of a form that can be taken over: {trigger.definition}"
         raise ValueError(message)
     events = [_event(event, names) for event in parts["events"].split(" OR ")]
-    guarded = only_ours and parts["level"] == "ROW"
+    guarded = parts["level"] == "ROW"
     inserts, others = [e for e in events if e == "INSERT"], [e for e in events if e != "INSERT"]
     groups = [("new", inserts), ("old", others)] if guarded else [("", events)]
     when = names.of_row(parts["when"] or "")
@@ -100,7 +110,7 @@ def triggers(trigger: Trigger, names: Names, *, only_ours: bool) -> list[str]:
     for row, group in groups:
         if not group:
             continue
-        guard = f"{row}.{PART} > 0" if guarded else ""
+        guard = names.is_ours(row) if guarded else ""
         condition = " AND ".join(f"({one})" for one in (guard, when) if one)
         name = trigger.name if len(made) == 0 else f"{trigger.name[:55]}_too"
         made.append(

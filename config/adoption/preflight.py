@@ -120,12 +120,13 @@ def _foreign(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
 def rehearse(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
     """Try what we shall write on an empty copy with their constraints, which is gone afterwards."""
     for sample in adopted.samples:
-        given = {column: value for column, value in sample.items() if column in theirs.columns}
+        numbered = {"id": "gen_random_uuid()" if theirs.columns["id"].base == "uuid" else "'1'"}  # of no sequence
+        given = numbered | {column: value for column, value in sample.items() if column in theirs.columns}
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(f"CREATE TEMPORARY TABLE economy_rehearsal (LIKE {theirs.table} INCLUDING ALL)")
                 columns, values = ", ".join(map(quoted, given)), ", ".join(given.values())
-                cursor.execute(f"INSERT INTO economy_rehearsal ({columns}) VALUES ({values})")  # noqa: S608 - ours
+                cursor.execute(f"INSERT INTO economy_rehearsal ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})")  # noqa: S608 - ours
                 transaction.set_rollback(True)
         except Error as error:
             constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)

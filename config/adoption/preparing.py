@@ -11,7 +11,7 @@ from typing import Final
 from django.db import OperationalError, connection, transaction
 
 from config.adoption.mapping import TOKEN, Names
-from config.adoption.shapes import Column, Shape, quoted, rows
+from config.adoption.shapes import Column, Named, Shape, quoted, rows
 from config.adoption.words import FILLED, MARK, PART, PREFIX, THEIRS, Step, StuckError, is_lock_of_others
 
 _VIRTUAL: Final = 180_000  # the first PostgreSQL that computes a generated column when it is read
@@ -213,7 +213,7 @@ def _indexes(names: Names) -> Iterator[Step]:
     """Build our indexes on their table without stopping anybody."""
     theirs = names.theirs
     there = {index.name: index for index in theirs.indexes}
-    wanted = {f"{PREFIX}{index.name}"[:63]: _index(index.definition, names) for index in names.ours.indexes}
+    wanted = {f"{PREFIX}{index.name}"[:63]: _index(index, names) for index in names.ours.indexes}
     if names.key != "id":
         wanted[f"{PREFIX}{theirs.name}_key"] = ("UNIQUE ", f"USING btree ({names.key})")
     standing = {_comparable(index.definition) for index in theirs.indexes if index.valid}
@@ -233,14 +233,22 @@ def _indexes(names: Names) -> Iterator[Step]:
         )
 
 
-def _index(definition: str, names: Names) -> tuple[str, str]:
-    """Return whether an index of ours is unique, and its definition from USING on, in their words."""
+def _index(index: Named, names: Names) -> tuple[str, str]:
+    """Return whether an index of ours is unique, and its definition from USING on, in their words.
+
+    What others write in a shared column may be longer than an index takes.
+    """
+    definition = index.definition
     unique = "UNIQUE " if definition.startswith("CREATE UNIQUE") else ""
     using = _computed(names.expression(definition[definition.index("USING") :]), names)
-    if names.adopted.lawful:
-        return unique, using
     body, where, condition = using.partition(" WHERE ")
-    ours = f"({PART} > 0)"
+    if names.adopted.lawful:
+        shared = {column.name for column in names.adopted.contract.columns} & set(index.columns)
+        if not shared:
+            return unique, using
+        ours = f"({names.condition(names.adopted.indexed)})"
+    else:
+        ours = f"({PART} > 0)"
     return unique, f"{body} WHERE ({ours} AND {condition})" if where else f"{body} WHERE {ours}"
 
 

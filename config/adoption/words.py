@@ -40,6 +40,7 @@ class Adopted:
     needs: tuple[str, ...]  # columns without which nothing could be understood
     fault: str
     lawful: str = ""
+    indexed: str = ""  # rows that our indexes hold: with `lawful`, a part of it, word for word
     filled: tuple[tuple[str, str], ...] = ()  # columns that are never NULL, and what stands for nothing
     replaced_triggers: tuple[str, ...] = ()  # of our table; `triggers` do their work on theirs
     triggers: Callable[["Places"], Sequence[str]] = lambda _places: ()
