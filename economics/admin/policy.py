@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.errors import RefusedError
 from config.site import HouseAdmin, figure
-from economics import budget_policy, standings, stops
+from economics import budget_policy, errors, standings, stops
 from economics.admin import figures, signed
 from economics.models import BudgetPolicy, DefaultEnvelope, Pause
 
@@ -171,6 +171,13 @@ class PauseForm(forms.ModelForm[Pause]):
         model = Pause
         fields = ("agent", "reason")
         widgets = {"reason": forms.Textarea(attrs={"rows": 2})}
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a second pause of the same, such as the form sent twice asks for."""
+        chosen = super().clean() or self.cleaned_data
+        if "agent" in chosen and Pause.objects.filter(agent=chosen["agent"], ended_at=None).exists():
+            self.add_error(None, errors.AlreadyPausedError().detail)
+        return chosen
 
 
 @admin.register(Pause)

@@ -16,7 +16,7 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
@@ -288,6 +288,51 @@ def test_fields_that_a_form_does_not_have_say_nothing(house: House) -> None:
     house.client.post(page(Proposal, kind="add"), {**DRAFT, **forged})
     filed = Proposal.objects.latest("pk")
     assert (filed.status, filed.user, filed.proposer_id, filed.agent) == ("draft", voter, "r3", None)
+
+
+# Sent twice
+
+
+# What may be said again: a judgement, of which the last one counts, and schedules alike, which change nothing.
+SAID_AGAIN: Final = {
+    "/admin/economics/assessment/add/": {"economics_assessments"},
+    "/admin/django_celery_beat/crontabschedule/add/": {"django_celery_beat_crontabschedule"},
+    "/admin/django_celery_beat/intervalschedule/add/": {"django_celery_beat_intervalschedule"},
+}
+LOGS: Final = {"django_admin_log", "django_celery_beat_periodictasks", "django_session"}
+PAID: Final = {"Account: grant", "Envelope: grant", "Usage: correct", "Outcome: correct", "Agent: issue_key"}
+
+
+def _contents() -> dict[str, str]:
+    """Return what each table holds, in short."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_stat_user_tables WHERE schemaname = current_schema()")
+        names = [name for (name,) in cursor.fetchall() if name not in LOGS]
+        found = {}
+        for name in names:
+            cursor.execute(
+                f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {connection.ops.quote_name(name)} t"
+            )
+            (found[name],) = cursor.fetchone()
+        return found
+
+
+@pytest.mark.parametrize("house", ["auditor"], indirect=True)  # who is offered no deed: all of them are tried
+def test_what_is_sent_twice_is_done_once(house: House) -> None:
+    done, again = set(), {}
+    for sent in (*_deeds(house), *_pages(house)):
+        with transaction.atomic():
+            with written.tables() as tables:
+                house.root.post(sent.address, sent.fields)
+            if tables:
+                done.add(sent.name)
+                before = _contents()
+                house.root.post(sent.address, sent.fields)
+                moved = {name for name, held in _contents().items() if held != before[name]}
+                again |= {sent.name: moved} if moved else {}
+            transaction.set_rollback(True)
+    assert again == SAID_AGAIN
+    assert done >= PAID
 
 
 # The API, to people who signed in
