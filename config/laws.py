@@ -9,7 +9,9 @@ from operator import or_
 from typing import Any
 
 import pgtrigger
-from django.db import connection
+from django.db import Error, connection
+
+from config.adoption.words import PREFIX
 
 # As the library makes it, the function asks a setting of the session whether to ignore the trigger, and catches the
 # error that there is none: a subtransaction a row, whose end walks all foreign keys still to be checked. A hundred
@@ -29,6 +31,12 @@ def enforce() -> None:
     """Let no setting of a session switch a law off. Needed after each migration that makes a trigger."""
     with connection.cursor() as cursor:
         cursor.execute(_ENFORCE)
+
+
+def broken(error: Error) -> str:
+    """Return the name of the law that a statement broke, empty if none did: on tables of others a word is before it."""
+    law: str | None = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+    return (law or "").removeprefix(PREFIX)
 
 
 def fixed(name: str, *columns: str, when: pgtrigger.Q | None = None) -> pgtrigger.Trigger:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
 
+from config import laws
 from economics import envelopes, errors, metering
 from economics.models import Envelope, Reservation, Usage
 from economics.models.ceilings import MOST_AMOUNT
@@ -256,8 +257,7 @@ def _identity_free(reservation_id: int) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        law = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
-        if law not in {"usage_settles_once", "usage_event_once"}:
+        if laws.broken(error) not in {"usage_settles_once", "usage_event_once"}:
             raise
         msg = "Usage stands under the identity of this reservation already, written by another program."
         raise errors.SettledOtherwiseError(msg, reservation_id=reservation_id) from error

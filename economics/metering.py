@@ -217,7 +217,8 @@ def correct(  # noqa: PLR0913 - a correction has this many parts
     same = ("entity_type", "entity_id", "resource_type", "model", "tier", "provider", "artifact_type", "artifact_id")
     priced = ("price_id", "rate", "output_rate", "is_first_list") if cost is not None else ()
     contra = Usage(
-        **{name: getattr(usage, name) for name in (*same, *priced, "agent_id", "slot_id", "created_at")},
+        **{name: getattr(usage, name) or "" for name in (*same, "agent_id")},  # others say nothing by a NULL
+        **{name: getattr(usage, name) for name in (*priced, "slot_id", "created_at")},
         **parts,
         amount=-asked,
         cost=cost,
