@@ -319,7 +319,8 @@ def _contents() -> dict[str, str]:
 
 @pytest.mark.parametrize("house", ["auditor"], indirect=True)  # who is offered no deed: all of them are tried
 def test_what_is_sent_twice_is_done_once(house: House) -> None:
-    done, again = set(), {}
+    done: set[str] = set()
+    again: dict[str, set[str]] = {}
     for sent in (*_deeds(house), *_pages(house)):
         with transaction.atomic():
             with written.tables() as tables:
