@@ -129,7 +129,7 @@ def _bid(bid: Bid, *, wins: bool) -> tuple[object, ...]:
         format_html('<span class="badge is-good">{}</span>', "would win") if wins else badge("open"),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_wallet", args=[bid.account_id]), bid.account),
         format_html('<a href="{}">{}</a>', reverse("admin:auction_task_change", args=[quote(bid.task_id)]), bid.task),
-        f"{STANDS[bid.time_in_force]}{', automatic' if bid.is_automatic else ''}",
+        f"{STANDS[Bid.TimeInForce(bid.time_in_force)]}{', automatic' if bid.is_automatic else ''}",
         f"{bid.placed_at:%Y-%m-%d %H:%M:%S}",
         f"{bid.ttl_at:%Y-%m-%d %H:%M:%S}",
     )
