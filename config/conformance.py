@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import pgtrigger
@@ -69,7 +69,7 @@ def _verify_table(table: Table, *, rows: bool, watched: pg_catalog.Watched) -> C
         differences += _column(table, column, found)
     for index in table.indexes:
         differences += _index(table, index, found)
-    return _checked(table, found, differences, found.kind, rows=rows, watched=watched)
+    return _checked(table, found, differences, rows=rows, watched=watched)
 
 
 def _verify_taken_over(
@@ -96,8 +96,8 @@ def _verify_taken_over(
             remedy = f"ALTER TABLE {found.schema}.{table.name} ENABLE TRIGGER {name}, or adopt again"
             standing = "one that is switched off" if name in base.fires else "none"
             differences.append(Difference("law_missing", f"{table.name} {name}", "a trigger", standing, remedy))
-    kind = f"view of {found.schema}.{table.name}"
-    return _checked(table, found, differences, kind, rows=rows, watched=watched)
+    checked = _checked(table, found, differences, rows=rows, watched=watched)
+    return replace(checked, kind=f"view of {found.schema}.{table.name}")
 
 
 def _of_our_rows(index: pg_catalog.Index) -> pg_catalog.Index:
@@ -124,7 +124,6 @@ def _checked(
     table: Table,
     found: pg_catalog.Relation,
     differences: list[Difference],
-    kind: str,
     *,
     rows: bool,
     watched: pg_catalog.Watched,
@@ -138,7 +137,7 @@ def _checked(
             differences += mirrors.drift(table, column, standing[column.name])
     return Checked(
         table.name,
-        kind,
+        found.kind,
         count,
         rows_exact=bool(read),
         columns=len(table.columns),

@@ -77,6 +77,15 @@ BEGIN
 END
 $stays$
 """
+_TRIGGERS: Final = """
+CREATE TRIGGER economy_usage_is_counted AFTER INSERT ON {table} REFERENCING NEW TABLE AS inserted
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.economy_counts_usage();
+CREATE TRIGGER economy_usage_price_is_counted AFTER UPDATE ON {table}
+REFERENCING OLD TABLE AS unpriced NEW TABLE AS priced
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.economy_counts_prices();
+CREATE TRIGGER economy_usage_stays_lawful BEFORE UPDATE ON {table} FOR EACH ROW
+WHEN ({old} IS NULL AND {new} IS NOT NULL) EXECUTE FUNCTION {schema}.economy_usage_stays_lawful()
+"""
 
 
 def _usage_triggers(places: Places) -> list[str]:
@@ -93,19 +102,15 @@ def _usage_triggers(places: Places) -> list[str]:
         "agent_id": f'i."{places.columns["agent_id"]}"',
         "fault": fault("i"),
         "fault_before": fault("o"),
+        "table": places.table,
+        "old": fault("old"),
+        "new": fault("new"),
     }
     return [
         _COUNTS.format(**words),
         _PRICES.format(**words),
         _STAYS.format(**words),
-        f"CREATE TRIGGER economy_usage_is_counted AFTER INSERT ON {places.table} REFERENCING NEW TABLE AS inserted "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {places.schema}.economy_counts_usage()",
-        f"CREATE TRIGGER economy_usage_price_is_counted AFTER UPDATE ON {places.table} "
-        f"REFERENCING OLD TABLE AS unpriced NEW TABLE AS priced "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {places.schema}.economy_counts_prices()",
-        f"CREATE TRIGGER economy_usage_stays_lawful BEFORE UPDATE ON {places.table} FOR EACH ROW "
-        f"WHEN ({fault('old')} IS NULL AND {fault('new')} IS NOT NULL) "
-        f"EXECUTE FUNCTION {places.schema}.economy_usage_stays_lawful()",
+        *(statement.strip().format(**words) for statement in _TRIGGERS.split(";")),
         f"ALTER TABLE {places.table} ALTER COLUMN {PART} SET DEFAULT {ADOPTED}",
         # Without them PostgreSQL takes one row in two hundred for ours, and goes through a million to find ten.
         f"CREATE STATISTICS {places.schema}.economy_usage_is_lawful ON ({fault('', _LAW)}) FROM {places.table}",
@@ -151,7 +156,8 @@ _ACCOUNT_FAULT: Final = """CASE
     WHEN b.balance < 0 THEN 'negative_balance'
     WHEN b.balance > 1e15 THEN 'balance_out_of_bounds'  -- the most that a policy may allow a wallet
     WHEN coalesce(b.held, 0) <> 0 THEN 'held_elsewhere'
-    WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o GROUP BY 1, 2 HAVING count(*) > 1)
+    WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o
+                                         GROUP BY 1, 2 HAVING count(*) > 1)
         THEN 'owner_twice'
     WHEN b.owner_type = 'agent' AND NOT EXISTS (SELECT FROM {schema}.config_agent a WHERE a.id = b.owner_id)
         THEN 'unknown_agent'
@@ -216,6 +222,19 @@ def _drain(say: Callable[[str], None]) -> None:
         say(f"{entered:,} sums entered")
 
 
+def unknown_agents(schema: str, legacy: str) -> list[str]:
+    """Return the owners of wallets that are said to be agents and are none here, by names that an agent may have."""
+    theirs = shape(legacy, contract.TOKEN_ACCOUNTS.name)
+    if theirs is None or PART not in theirs.columns:
+        return []
+    found = rows(
+        f"SELECT DISTINCT b.owner_id FROM {theirs.table} b "  # noqa: S608 - names of the catalogue
+        f"WHERE b.{PART} = 0 AND ({_fault_of(schema, theirs)}) = 'unknown_agent' AND b.owner_id ~ '^[A-Za-z0-9_-]+$' "
+        f"ORDER BY 1"
+    )
+    return [owner for (owner,) in found]
+
+
 def _is_counted(view: Shape | None) -> bool:
     if view is None or view.kind != "v":
         return False
@@ -226,9 +245,9 @@ def _counting(schema: str) -> list[str]:
     return [
         f"""INSERT INTO {schema}.economics_arrivals (created_at, entity_type, entity_id, resource_type, tier, provider,
                    agent_id, amount, cost, unpriced_amount, events)
-            SELECT {schema}.economics_first_moment(u.day, u.zone), entity_type, entity_id, resource_type, tier, provider,
-                   agent_id, sum(amount), sum(coalesce(cost, 0)), sum(CASE WHEN cost IS NULL THEN amount ELSE 0 END),
-                   count(*)
+            SELECT {schema}.economics_first_moment(u.day, u.zone), entity_type, entity_id, resource_type, tier,
+                   provider, agent_id, sum(amount), sum(coalesce(cost, 0)),
+                   sum(CASE WHEN cost IS NULL THEN amount ELSE 0 END), count(*)
               FROM (SELECT (created_at AT TIME ZONE p.zone)::date AS day, p.zone, entity_type, entity_id, resource_type,
                            coalesce(tier, '') AS tier, coalesce(provider, '') AS provider,
                            coalesce(agent_id, '') AS agent_id, round(amount, 6) AS amount, round(cost, 12) AS cost

@@ -14,6 +14,7 @@ class EconomicsConfig(AppConfig):
     contract = contract.TABLES
     adopted = adoption.ADOPTED_TABLES
     later_steps = staticmethod(adoption.later_steps)
+    unknown_agents = staticmethod(adoption.unknown_agents)
 
     def ready(self) -> None:
         """Make the house's fixtures after every migrate: a flushed or new database has no others."""

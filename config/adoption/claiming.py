@@ -138,7 +138,8 @@ def _moved(names: Names, schema: str) -> Iterator[str]:
     yield f"UPDATE economy_moved SET economy_number = {number}"  # noqa: S608 - as above
     yield (
         f"INSERT INTO {theirs.table} ({', '.join([name for name, _ in identity] + places + [PART])}) "  # noqa: S608 - as above
-        f"OVERRIDING SYSTEM VALUE SELECT {', '.join([value for _, value in identity] + values + [str(OURS)])} FROM economy_moved AS m ORDER BY m.id"
+        f"OVERRIDING SYSTEM VALUE SELECT {', '.join([value for _, value in identity] + values + [str(OURS)])} "
+        f"FROM economy_moved AS m ORDER BY m.id"
     )
     for reference in ours.referenced_by:
         column = quoted(reference.columns[0])

@@ -106,7 +106,7 @@ def triggers(trigger: Trigger, names: Names) -> list[str]:
     inserts, others = [e for e in events if e == "INSERT"], [e for e in events if e != "INSERT"]
     groups = [("new", inserts), ("old", others)] if guarded else [("", events)]
     when = names.of_row(parts["when"] or "")
-    made = []
+    made: list[str] = []
     for row, group in groups:
         if not group:
             continue

@@ -123,8 +123,11 @@ def _keeper(names: Names, schema: str) -> Iterator[Step]:
         "SHARE ROW EXCLUSIVE, for an instant",
         (
             f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $keep${body}$keep$",
-            f"CREATE OR REPLACE TRIGGER {KEEPER} BEFORE INSERT OR UPDATE ON {theirs.table} "
-            f"FOR EACH ROW EXECUTE FUNCTION {function}()",
+            (
+                f"CREATE OR REPLACE TRIGGER {KEEPER} BEFORE INSERT OR UPDATE ON {theirs.table} "
+                f"FOR EACH ROW EXECUTE FUNCTION {function}()"
+            ),
+            f"ALTER TABLE {theirs.table} ENABLE ALWAYS TRIGGER {KEEPER}",  # for replicas, and for what we do as one
         ),
     )
 

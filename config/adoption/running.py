@@ -112,7 +112,7 @@ def table_steps(adopted: Adopted, ours: Shape, *, schema: str, legacy: str) -> I
 
 
 def planned(tables: tuple[Adopted, ...], *, schema: str, legacy: str) -> Iterator[Step]:
-    """Yield every step still to be done; where our tables are not made yet, their shape is read from a scratch server."""
+    """Yield every step still to be done. Where our tables are not made yet, a scratch server tells their shape."""
     yield from schema_steps(schema)
     todo = [adopted for adopted in tables if shape(legacy, adopted.name) and not is_taken_over(adopted, schema)]
     if not todo:

@@ -107,7 +107,8 @@ SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisunique, i.indisvalid AND
 """
 _FOREIGN_KEYS: Final = """
 SELECT k.conname, pg_get_constraintdef(k.oid),
-       (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)),
+       (SELECT array_agg(a.attname::text) FROM pg_attribute a
+         WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)),
        format('%%I.%%I', n.nspname, c.relname)
   FROM pg_constraint k
   JOIN pg_class c ON c.oid = CASE WHEN %s THEN k.confrelid ELSE k.conrelid END
@@ -127,7 +128,7 @@ def quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
-def rows(query: str, *values: object) -> list[tuple[Any, ...]]:
+def rows(query: str, *values: str | int | bool) -> list[tuple[Any, ...]]:
     """Run a query and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(query, values or None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from config.adoption.shapes import quoted, rows, shape
+from config.adoption.shapes import Shape, quoted, rows, shape
 from config.adoption.words import MARK, OURS, PART, PREFIX, Adopted, Step
 
 _TRIGGERS = """
@@ -46,12 +46,7 @@ def _dropped(adopted: Adopted, schema: str, legacy: str) -> Iterator[str]:
     for key in theirs.referenced_by:
         if key.table.startswith(f"{quoted(schema)}.") or key.table.startswith(f"{schema}."):
             yield f"ALTER TABLE {key.table} DROP CONSTRAINT {quoted(key.name)}"
-    for constraint in (*theirs.checks, *theirs.foreign_keys):
-        if constraint.name.startswith(PREFIX):
-            yield f"ALTER TABLE {theirs.table} DROP CONSTRAINT {quoted(constraint.name)}"
-    for index in theirs.indexes:
-        if index.name.startswith(PREFIX):
-            yield f"DROP INDEX {quoted(theirs.schema)}.{quoted(index.name)}"
+    yield from _by_name(theirs)
     if PART in theirs.columns and not adopted.lawful:
         yield "SET LOCAL session_replication_role = replica"
         yield f"DELETE FROM {theirs.table} WHERE {PART} = {OURS}"  # noqa: S608 - names of the catalogue
@@ -60,3 +55,13 @@ def _dropped(adopted: Adopted, schema: str, legacy: str) -> Iterator[str]:
     added = [column.name for column in ours_there if (column.comment or "").startswith(MARK)]
     if added:
         yield f"ALTER TABLE {theirs.table} {', '.join(f'DROP COLUMN {quoted(name)}' for name in added)}"
+
+
+def _by_name(theirs: Shape) -> Iterator[str]:
+    """Yield the dropping of what is known by its name."""
+    for constraint in (*theirs.checks, *theirs.foreign_keys):
+        if constraint.name.startswith(PREFIX):
+            yield f"ALTER TABLE {theirs.table} DROP CONSTRAINT {quoted(constraint.name)}"
+    for index in theirs.indexes:
+        if index.name.startswith(PREFIX):
+            yield f"DROP INDEX {quoted(theirs.schema)}.{quoted(index.name)}"

@@ -166,7 +166,7 @@ def test_after_undo_the_database_is_as_it_was_found(name: str, legacy: World, ad
     columns = legacy_worlds.untouched(legacy_worlds.old_columns(found))
     before, dump = legacy_worlds.figures(found, columns), legacy_worlds.schema_dump(found)
     url = adopted(name)
-    _said("adopt", "--undo")
+    _said("adopt", "--undo", "--drop", "economy")
     assert legacy_worlds.schema_dump(url) == dump
     assert legacy_worlds.figures(url, columns) == before
     assert _asked(url, "SELECT to_regnamespace('economy') IS NULL") == [(True,)]

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.adoption import reporting, running, undoing
 from config.adoption.shapes import shape
 from config.adoption.words import Adopted, Step, StuckError
+from config.models import Agent
 
 
 class Command(BaseCommand):
@@ -28,6 +29,15 @@ class Command(BaseCommand):
         what.add_argument("--plan", action="store_true", help="Print each statement and its lock; change nothing.")
         what.add_argument("--report", action="store_true", help="List the rows that are not ours, and why.")
         what.add_argument("--undo", action="store_true", help="Drop all that was added; their rows stay as they are.")
+        parser.add_argument(
+            "--drop", metavar="SCHEMA", default="", help="With --undo: do it, and drop this schema with all in it."
+        )
+        parser.add_argument(
+            "--register-agents",
+            metavar="KIND",
+            choices=["worker", "provider"],
+            help="Register owners of wallets that nobody knows here as agents of this kind, without keys.",
+        )
         parser.add_argument("--from", dest="legacy", default="public", help="The schema of the others' tables.")
         parser.add_argument("--lock-seconds", type=float, default=0.5, help="How long others may wait for a step.")
         parser.add_argument("--tries", type=int, default=120, help="How often a step is tried, a second apart.")
@@ -37,8 +47,7 @@ class Command(BaseCommand):
         schema, legacy = running.schema_name(), options["legacy"]
         tables = tuple(adopted for app in apps.get_app_configs() for adopted in getattr(app, "adopted", ()))
         if options["undo"]:
-            with self._alone():
-                self._undo(tables, schema, legacy, options)
+            self._undo(tables, schema, legacy, options)
             return
         if options["report"]:
             self._report(tables, schema, legacy)
@@ -53,8 +62,9 @@ class Command(BaseCommand):
             self._plan(tables, schema, legacy)
             return
         with self._alone():
-            self._adopt(tables, schema, legacy, running.Terms(options["lock_seconds"], options["tries"]))
+            self._adopt(tables, schema, legacy, options)
         self._report(tables, schema, legacy)
+        self.stdout.write("Taken over. Look at it: manage.py verify_schema, manage.py audit")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -68,13 +78,17 @@ class Command(BaseCommand):
 
     def _plan(self, tables: tuple[Adopted, ...], schema: str, legacy: str) -> None:
         steps = [*running.planned(tables, schema=schema, legacy=legacy), *_later(schema, legacy)]
+        self._show(steps)
+
+    def _show(self, steps: list[Step]) -> None:
         for number, step in enumerate(steps, 1):
             self.stdout.write(f"{number}. {step.name}: {step.does}\n   Lock: {step.lock}")
             for statement in step.statements or step.shown:
                 self.stdout.write("\n".join(f"   {line}" for line in f"{statement.strip()};".splitlines()))
         self.stdout.write(f"{len(steps)} steps; nothing was changed.")
 
-    def _adopt(self, tables: tuple[Adopted, ...], schema: str, legacy: str, terms: running.Terms) -> None:
+    def _adopt(self, tables: tuple[Adopted, ...], schema: str, legacy: str, options: dict[str, Any]) -> None:
+        terms = running.Terms(options["lock_seconds"], options["tries"])
         for step in running.schema_steps(schema):
             self._step(step, terms)
         for adopted in tables:
@@ -82,10 +96,21 @@ class Command(BaseCommand):
                 continue
             ours = shape(schema, adopted.name)
             assert ours is not None  # noqa: S101 - the migrations made it
-            while step := next(running.table_steps(adopted, ours, schema=schema, legacy=legacy), None):
-                self._step(step, terms)
+            # Each is looked up when the one before is done: what stands by then tells what is still to be done.
+            while todo := next(running.table_steps(adopted, ours, schema=schema, legacy=legacy), None):
+                self._step(todo, terms)
+        if options["register_agents"]:
+            self._register(options["register_agents"], schema, legacy)
         for step in _later(schema, legacy):
             self._step(step, terms)
+
+    def _register(self, kind: str, schema: str, legacy: str) -> None:
+        """Make the owners of wallets that nobody knows agents of this kind; somebody may give them keys."""
+        for app in apps.get_app_configs():
+            names = app.unknown_agents(schema, legacy) if hasattr(app, "unknown_agents") else []
+            Agent.objects.bulk_create([Agent(id=name, kind=kind) for name in names], ignore_conflicts=True)
+            if names:
+                self.stdout.write(f"agents: registered {len(names)} as {kind}: {', '.join(names[:5])}, …"[:200])
 
     def _step(self, step: Step, terms: running.Terms) -> None:
         self.stdout.write(f"{step.name}: {step.does}")
@@ -102,9 +127,15 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def _undo(self, tables: tuple[Adopted, ...], schema: str, legacy: str, options: dict[str, Any]) -> None:
+        if options["drop"] != schema:
+            self._show(list(undoing.steps(tables, schema, legacy)))
+            self.stdout.write(f"To do it, with all that was decided and recorded here: --undo --drop {schema}")
+            return
         terms = running.Terms(options["lock_seconds"], options["tries"])
-        for step in undoing.steps(tables, schema, legacy):
-            self._step(step, terms)
+        with self._alone():
+            for step in undoing.steps(tables, schema, legacy):
+                self._step(step, terms)
+        self.stdout.write("Given back.")
 
 
 def _later(schema: str, legacy: str) -> Iterator[Step]:
