@@ -30,6 +30,11 @@ def adopt(url: str) -> None:
         call_command("adopt", verbosity=0)
 
 
+def place(table: str) -> str:
+    """Return the name of the table behind one of our names, for statements that no view takes."""
+    return f"public.{table}" if cluster.world() and table in legacy_worlds.TABLES else table
+
+
 def found(server: str, name: str) -> str:
     """Return the template of a world beside which our tables stand: they are made once, for all worlds."""
     alone = cluster.template(server, "in_our_schema", _migrate)
