@@ -53,13 +53,29 @@ $counts$
 _PRICES: Final = """
 CREATE OR REPLACE FUNCTION {schema}.economy_counts_prices() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path TO {schema}, 'pg_temp' AS $prices$
+DECLARE
+    ours bigint[];
 BEGIN
+    WITH counted AS (
+        INSERT INTO economics_arrivals (created_at, entity_type, entity_id, resource_type, tier, provider, agent_id,
+                                        cost, unpriced_amount, events)
+        SELECT i.created_at, i.entity_type, i.entity_id, i.resource_type, coalesce(i.tier, ''),
+               coalesce(i.provider, ''), coalesce({agent_id}, ''), i.cost, -i.amount, 0
+          FROM priced i JOIN unpriced o ON o.id = i.id
+         WHERE o.cost IS NULL AND i.cost IS NOT NULL AND {fault} IS NULL AND {fault_before} IS NULL
+           AND i.{part} = {ours}
+        RETURNING id)
+    SELECT array_agg(id) INTO ours FROM counted;
+    IF ours IS NOT NULL THEN
+        DELETE FROM economics_arrivals WHERE id = ANY(ours);
+    END IF;
     INSERT INTO economics_arrivals (created_at, entity_type, entity_id, resource_type, tier, provider, agent_id,
                                     cost, unpriced_amount, events)
     SELECT i.created_at, i.entity_type, i.entity_id, i.resource_type, coalesce(i.tier, ''), coalesce(i.provider, ''),
            coalesce({agent_id}, ''), i.cost, -i.amount, 0
       FROM priced i JOIN unpriced o ON o.id = i.id
-     WHERE o.cost IS NULL AND i.cost IS NOT NULL AND {fault} IS NULL AND {fault_before} IS NULL;
+     WHERE o.cost IS NULL AND i.cost IS NOT NULL AND {fault} IS NULL AND {fault_before} IS NULL
+       AND i.{part} <> {ours};
     INSERT INTO economics_arrivals (created_at, entity_type, entity_id, resource_type, tier, provider, agent_id,
                                     amount, cost, unpriced_amount, events)
     SELECT i.created_at, i.entity_type, i.entity_id, i.resource_type, coalesce(i.tier, ''), coalesce(i.provider, ''),
