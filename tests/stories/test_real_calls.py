@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Sum
 
-from economics import catalog, price_sources, pricelists, standings, unpriced
+from economics import arrivals, catalog, price_sources, pricelists, standings, unpriced
 from economics.catalog import Rates
 from economics.models import Usage, UsageDay
 from tests import factories, shared_files
@@ -112,7 +112,8 @@ def test_calls_that_look_alike_are_separate_and_a_second_import_counts_nothing_t
 
 
 def test_what_no_list_knows_waits_for_a_price_and_moves_its_day_when_it_comes(calls: Path) -> None:
-    unpriced.price_unpriced(now=factories.NOON)  # what was there before
+    unpriced.price_unpriced(now=factories.NOON)  # what was there before, and is counted a moment later
+    arrivals.drain_all()
     waited = sum(kind.events for kind in unpriced.queue())
     _import(calls)
     waiting = unpriced.queue()
