@@ -99,8 +99,25 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.economy_counts_usage();
 CREATE TRIGGER economy_usage_price_is_counted AFTER UPDATE ON {table}
 REFERENCING OLD TABLE AS unpriced NEW TABLE AS priced
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.economy_counts_prices();
-CREATE TRIGGER economy_usage_stays_lawful BEFORE UPDATE ON {table} FOR EACH ROW
+CREATE TRIGGER zz_economy_usage_is_noted BEFORE UPDATE ON {table} FOR EACH ROW
+WHEN (old.{part} = 0 AND {new} IS NULL AND ({old} IS NOT NULL OR old.cost IS NULL AND new.cost IS NOT NULL))
+EXECUTE FUNCTION {schema}.economy_notes_changes();
+CREATE TRIGGER zz_economy_usage_stays_lawful BEFORE UPDATE ON {table} FOR EACH ROW
 WHEN ({old} IS NULL AND {new} IS NOT NULL) EXECUTE FUNCTION {schema}.economy_usage_stays_lawful()
+"""
+
+
+# What was there before is summed up some time after the switch. What becomes of it meanwhile is counted at once: so the
+# row notes that it is to enter the sums as it was at the switch, without its price, or not at all.
+_PRICED_SINCE: Final = -1
+_NOTES: Final = """
+CREATE OR REPLACE FUNCTION {schema}.economy_notes_changes() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path TO {schema}, 'pg_temp' AS $notes$
+BEGIN
+    NEW.{part} := CASE WHEN {old} IS NULL THEN {priced_since} ELSE {adopted} END;
+    RETURN NEW;
+END
+$notes$
 """
 
 
@@ -115,6 +132,8 @@ def _usage_triggers(places: Places) -> list[str]:
         "schema": places.schema,
         "part": PART,
         "ours": OURS,
+        "adopted": ADOPTED,
+        "priced_since": _PRICED_SINCE,
         "agent_id": f'i."{places.columns["agent_id"]}"',
         "fault": fault("i"),
         "fault_before": fault("o"),
@@ -126,6 +145,7 @@ def _usage_triggers(places: Places) -> list[str]:
         _COUNTS.format(**words),
         _PRICES.format(**words),
         _STAYS.format(**words),
+        _NOTES.format(**words),
         *(statement.strip().format(**words) for statement in _TRIGGERS.split(";")),
         f"ALTER TABLE {places.table} ALTER COLUMN {PART} SET DEFAULT {ADOPTED}",
         # Without them PostgreSQL takes one row in two hundred for ours, and goes through a million to find ten.
@@ -266,9 +286,10 @@ def _counting(schema: str) -> list[str]:
                    sum(CASE WHEN cost IS NULL THEN amount ELSE 0 END), count(*)
               FROM (SELECT (created_at AT TIME ZONE p.zone)::date AS day, p.zone, entity_type, entity_id, resource_type,
                            coalesce(tier, '') AS tier, coalesce(provider, '') AS provider,
-                           coalesce(agent_id, '') AS agent_id, round(amount, 6) AS amount, round(cost, 12) AS cost
+                           coalesce(agent_id, '') AS agent_id, round(amount, 6) AS amount,
+                           CASE WHEN {PART} = 0 THEN round(cost, 12) END AS cost
                       FROM {schema}.resource_usage CROSS JOIN {schema}.economics_policy p
-                     WHERE p.id = 1 AND {PART} = 0) AS u
+                     WHERE p.id = 1 AND {PART} IN (0, {_PRICED_SINCE})) AS u
              GROUP BY day, zone, entity_type, entity_id, resource_type, tier, provider, agent_id""",  # noqa: S608 - ours
         f"COMMENT ON VIEW {schema}.resource_usage IS '{COUNTED}'",
     ]
