@@ -25,7 +25,8 @@ ROOT: Final = Path(__file__).parents[1]
 _ROWS: Final = """
 SELECT (created_at AT TIME ZONE zone)::date, entity_type, entity_id, resource_type, sum(round(amount, 6)),
        sum(round(coalesce(cost, 0), 12)), count(*)
-  FROM economy.resource_usage CROSS JOIN economy.economics_policy p WHERE p.id = 1 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+  FROM economy.resource_usage CROSS JOIN economy.economics_policy p WHERE p.id = 1
+ GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 _COUNTED: Final = """
 SELECT day, entity_type, entity_id, resource_type, sum(amount), sum(cost), sum(events)::bigint

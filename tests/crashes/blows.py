@@ -20,6 +20,7 @@ _PATIENCE: Final = 60  # seconds
 _OTHERS: Final = """
 SELECT FROM pg_stat_activity
  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+   AND application_name <> 'old writer'
 """
 
 
@@ -40,15 +41,16 @@ def end_session() -> None:
             time.sleep(0.002)
 
 
-def struck(deed: Callable[[], object], *, blow: Callable[[], None], step: int) -> bool:
+def struck(deed: Callable[[], object], *, blow: Callable[[], None], step: int, edges: bool = False) -> bool:
     """Do the deed in another process with a blow at its step; return whether it was struck before its end.
 
     On return the server knows of the end, too: nothing the victim had locked is locked any more.
 
-    Steps are counted from 0: one before and one after every statement, and around each COMMIT.
+    Steps are counted from 0: one before and one after every statement, and around each COMMIT; with `edges`, of those
+    alone that keep something at once.
     """
     connections.close_all()
-    victim = _FORK.Process(target=_suffer, args=(deed, blow, step), daemon=True)
+    victim = _FORK.Process(target=_suffer, args=(deed, blow, step, edges), daemon=True)
     victim.start()
     victim.join(_PATIENCE)
     if victim.exitcode is None:
@@ -95,17 +97,17 @@ def _await_end_of_sessions() -> None:
             cursor.execute(_OTHERS)
 
 
-def _suffer(deed: Callable[[], object], blow: Callable[[], None], step: int) -> None:
+def _suffer(deed: Callable[[], object], blow: Callable[[], None], step: int, edges: bool) -> None:  # noqa: FBT001 - a process's
     connection.ensure_connection()
-    with striking(blow, step):
+    with striking(blow, step, edges=edges):
         deed()
     os._exit(0)
 
 
 @contextlib.contextmanager
-def striking(blow: Callable[[], None], step: int) -> Iterator[_Countdown]:
+def striking(blow: Callable[[], None], step: int, *, edges: bool = False) -> Iterator[_Countdown]:
     """Strike at a step of whatever is done meanwhile on this process's connection."""
-    countdown = _Countdown(blow, step)
+    countdown = _Countdown(blow, step, edges=edges)
     session: Any = connections["default"]
     commit = session._commit  # noqa: SLF001 - the one place every COMMIT passes
 
@@ -123,13 +125,15 @@ def striking(blow: Callable[[], None], step: int) -> Iterator[_Countdown]:
 class _Countdown:
     """Counts steps, and strikes at one of them; none is below 0."""
 
-    def __init__(self, blow: Callable[[], None], step: int) -> None:
-        self._blow, self._step, self.struck = blow, step, False
+    def __init__(self, blow: Callable[[], None], step: int, *, edges: bool) -> None:
+        self._blow, self._step, self._only_edges, self.struck = blow, step, edges, False
         self.number = 0
         self.edges: set[int] = set()
 
     def do(self, what: Callable[..., Any], *terms: Any, is_edge: bool) -> Any:
         """Do something between two steps."""
+        if self._only_edges and not is_edge:
+            return what(*terms)
         if is_edge:
             self.edges |= {self.number, self.number + 1}
         self._tick()
