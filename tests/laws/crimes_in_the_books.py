@@ -332,7 +332,7 @@ _SPENDING: Final[list[tuple[str, str]]] = [
     ),
     ("usage_priced_once", _set(_USED, "unpriced", "cost = 1") + "; " + _set(_USED, "unpriced", "cost = 2")),
     ("usage_never_vanishes", "DELETE FROM resource_usage WHERE id = {unpriced}"),
-    ("usage_never_truncated", "TRUNCATE resource_usage"),
+    ("usage_never_truncated", "TRUNCATE resource_usage CASCADE"),
     ("usage_day_once", _twice("economics_usage_days")),
     *(
         ("usage_day_opens_empty", _new("economics_usage_days", **{column: "1"}))
