@@ -188,7 +188,8 @@ def _fill(theirs: Shape, condition: str, update: str, filled: str, say: Callable
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(filled)
             return
-        say(f"{left_out} batches left to another turn: somebody's transaction holds rows of them")
+        if left_out:
+            say(f"{left_out} batches left to another turn: somebody's transaction holds rows of them")
         time.sleep(_PAUSE_SECONDS)
     message = f"{theirs.name}: rows stay locked; end the transactions that stay open, and adopt again."
     raise StuckError(message)

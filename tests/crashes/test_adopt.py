@@ -147,3 +147,23 @@ def _until(happened: Callable[[], Any]) -> None:
     while not happened():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.01)
+
+
+def test_an_undoing_that_is_killed_ends_when_it_is_begun_again(
+    durable_server: str, found: Callable[[str], str]
+) -> None:
+    with cluster.clone(durable_server, legacy_worlds.template(durable_server, "broad")) as before:
+        expected = legacy_worlds.schema_dump(before)
+    url = found("broad")
+    taken_over.adopt()
+    kills = 0
+    while blows.struck(_undo, blow=blows.kill_process, step=min(kills, 2), edges=True):
+        kills += 1
+    _undo()
+    assert kills >= 6
+    assert legacy_worlds.schema_dump(url) == expected
+    assert taken_over.asked(url, "SELECT to_regnamespace('economy') IS NULL") == [(True,)]
+
+
+def _undo() -> str:
+    return taken_over.adopt("--undo", "--drop", cluster.SCHEMA)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import pytest
 from django.db import connections
 
-from config.adoption import running
+from config.adoption import preparing, running
 from config.management.commands import adopt as command
 from tests import adoptions, cluster, taken_over
 from tests.races import crew
@@ -176,4 +176,25 @@ def test_what_is_priced_or_mended_between_the_switch_and_the_counting_is_counted
     taken_over.adopt()
     taken_over.is_whole(url)
     taken_over.asked(url, "UPDATE resource_usage SET cost = 0.25 WHERE cost IS NULL AND amount > 0 RETURNING amount")
+    taken_over.is_whole(url)
+
+
+def test_rows_that_somebody_holds_are_filled_when_he_is_gone(
+    found: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the other, and neither is the victim of a deadlock."""
+    url = found("broad")
+    fill, left = preparing._fill_once, []  # noqa: SLF001 - to stand beside it
+
+    def beside(*terms: Any) -> int:
+        with psycopg.connect(url) as other:
+            if not left:
+                other.execute("SELECT FROM public.resource_usage WHERE economy_id IS NULL LIMIT 1 FOR UPDATE")
+            left.append(fill(*terms))
+        return left[-1]
+
+    monkeypatch.setattr(preparing, "_fill_once", beside)
+    monkeypatch.setattr(preparing, "_PAUSE_SECONDS", 0)
+    taken_over.adopt()
+    assert left == [1, 0]
     taken_over.is_whole(url)
