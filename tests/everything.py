@@ -33,7 +33,7 @@ from economics import (
     stops,
     worth_policy,
 )
-from economics.models import DefaultEnvelope, Envelope, Line, Reserve, Review, ReviewLine, ReviewPool
+from economics.models import Arrival, DefaultEnvelope, Envelope, Line, Reserve, Review, ReviewLine, ReviewPool
 from governance import ballots, policy, proposals
 from tests import factories
 from tests.economics import exchanges
@@ -64,6 +64,7 @@ def once() -> None:
     beat.PeriodicTask.objects.create(name="often", task="t", interval=every)
     beat.PeriodicTask.objects.create(name="nightly", task="t", crontab=nightly)
     kept_figures.make_due(now=NOON)
+    Arrival.objects.create(created_at=NOON, entity_type="hypothesis", entity_id="entity", resource_type="api_calls")
 
 
 def _quests(worker: Agent, pool: Pool) -> None:
