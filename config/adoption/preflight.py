@@ -16,10 +16,19 @@ SELECT pg_has_role(c.relowner, 'USAGE'), row_security_active(c.oid), c.relpersis
        EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid OR inhrelid = c.oid)
   FROM pg_class c WHERE c.oid = %s
 """
+# A subscriber that lacks a column which is published stops.
+_PUBLISHED: Final = """
+SELECT p.pubname FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = %s
+ WHERE p.puballtables OR (r.oid IS NOT NULL AND r.prattrs IS NULL)
+    OR EXISTS (SELECT FROM pg_publication_namespace n JOIN pg_class c ON c.relnamespace = n.pnnspid
+                WHERE n.pnpubid = p.oid AND c.oid = %s)
+ ORDER BY 1
+"""
 _REPLICA: Final = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
 _IGNORES: Final = """
 SELECT to_regprocedure('public._pgtrigger_should_ignore(name)') IS NOT NULL AND to_regnamespace(%s) IS NULL
 """
+_SCHEMA: Final = "SELECT coalesce(has_schema_privilege(to_regnamespace(quote_ident(%s)), 'CREATE'), true)"
 _DATABASE: Final = "SELECT has_database_privilege(current_database(), 'CREATE') OR to_regnamespace(%s) IS NOT NULL"
 
 
@@ -38,6 +47,11 @@ def of_database(schema: str, legacy: str) -> Iterator[Obstacle]:
     if not rows(_DATABASE, schema)[0][0]:
         remedy = f"CREATE SCHEMA {quoted(schema)} AUTHORIZATION {_role()}"
         yield Obstacle("no_right_to_create", "the database", "this role may not make a schema in it", remedy)
+    # Indexes stand in the schema of their table; a function of django-pgtrigger in public.
+    for name in sorted({legacy, "public"}):
+        if not rows(_SCHEMA, name)[0][0]:
+            remedy = f"GRANT CREATE ON SCHEMA {quoted(name)} TO {_role()}"
+            yield Obstacle("no_right_to_create", f"schema {name}", "this role may make nothing in it", remedy)
     if not rows(_REPLICA)[0][0]:
         remedy = f"GRANT SET ON PARAMETER session_replication_role TO {_role()}"
         yield Obstacle("triggers_would_fire", "session_replication_role", "this role may not set it", remedy)
@@ -54,7 +68,9 @@ def of_table(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
         return
     is_owner, is_secured, is_unlogged, inherits = rows(_MAY, theirs.oid)[0]
     if not is_owner:
-        remedy = f"GRANT its owner TO {_role()}, for the time of the adoption, or adopt as the owner."
+        remedy = (
+            f"GRANT its owner TO {_role()}, for good: our view reads the table as this role. Or adopt as the owner."
+        )
         yield Obstacle("not_its_owner", theirs.table, "this role may not alter it", remedy)
     if is_secured:
         remedy = f"ALTER ROLE {_role()} BYPASSRLS: what a policy hides would be counted by nobody."
@@ -65,6 +81,11 @@ def of_table(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
         )
     if inherits:
         yield Obstacle("inherits", theirs.table, "it has a parent or children", "Only plain tables can be taken over.")
+    for (publication,) in rows(_PUBLISHED, theirs.oid, theirs.oid):
+        listed = ", ".join(map(quoted, theirs.columns))
+        remedy = f"ALTER PUBLICATION {quoted(publication)} SET TABLE {theirs.table} ({listed}), …"
+        sentence = f"publication {publication} would publish our columns, which a subscriber does not have"
+        yield Obstacle("published", theirs.table, sentence, remedy)
     yield from _key(theirs)
     yield from _columns(adopted, theirs)
     yield from _foreign(adopted, theirs)

@@ -30,6 +30,7 @@ CODES = {
     "needed_column": "no_default",
     "no_primary_key": "key_unusable",
     "numeric_key": "key_unusable",
+    "published": "published",
 }
 
 
