@@ -1,10 +1,12 @@
 """Django settings: one module, everything that differs between places comes from the environment."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from config import broker, embedded, look
@@ -30,6 +32,9 @@ def _secret_key() -> str:
 
 # A schema of our own, where other services have theirs in the same database. Empty: `public`.
 DATABASE_SCHEMA = os.environ.get("DATABASE_SCHEMA", "")
+if DATABASE_SCHEMA and not re.fullmatch(r"[a-z_][a-z0-9_]{0,30}", DATABASE_SCHEMA):
+    message = "DATABASE_SCHEMA: a plain name of small letters, digits and _ is needed, such as economy"
+    raise ImproperlyConfigured(message)
 
 
 def _database() -> dict[str, Any]:
