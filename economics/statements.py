@@ -23,7 +23,7 @@ SELECT a.owner_type || ':' || a.owner_id, a.balance, a.held, a.available,
        coalesce(-sum(l.amount) FILTER (WHERE l.amount < 0 AND l.created_at < %(until)s), 0)::bigint,
        count(l.id) FILTER (WHERE l.created_at < %(until)s)
   FROM token_accounts a LEFT JOIN ({_LEGS}) AS l ON true
- WHERE a.id = %(wallet)s GROUP BY a.id
+ WHERE a.id = %(wallet)s GROUP BY a.id, a.owner_type, a.owner_id, a.balance, a.held, a.available
 """  # noqa: S608 - of constants
 _BALANCE: Final = f"""
 SELECT a.balance - coalesce((SELECT sum(amount) FROM ({_LEGS}) AS l), 0)::bigint
