@@ -63,10 +63,11 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[Report, str], None]]:
             runs=5 if full else 3,
         ),
         "adopt": lambda report, server: adopt.live(
-            report, server, rows=5_000_000 if full else 200_000, key="uuid", seconds=4 if full else 1
-        ),
-        "adopt_integer": lambda report, server: adopt.live(
-            report, server, rows=5_000_000 if full else 200_000, key="integer", seconds=4 if full else 1
+            report,
+            server,
+            rows=5_000_000 if full else 200_000,
+            keys=("uuid", "integer") if full else ("uuid",),
+            seconds=4 if full else 1,
         ),
         "scoring": lambda report, server: scoring.fleet(report, server, entities=100_000 if full else 20_000),
         "review": lambda report, server: reviews.weekly(

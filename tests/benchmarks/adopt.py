@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import subprocess
@@ -23,7 +22,7 @@ from tests.benchmarks import processes
 from tests.benchmarks.report import middle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.benchmarks.report import Report
 
@@ -33,7 +32,7 @@ TURNS: Final = 5
 LEFT_ALONE: Final = "left_alone"
 NAIVE: Final = 500_000  # rows; what a table many times as large takes follows from it
 ROOT: Final = Path(__file__).parents[2]
-# As broad as a gateway makes it, over 1,000 entities and 200 days.
+# As broad as a gateway makes it, over 2,503 entities and 200 days: half a million sums.
 _TABLE: Final = """
 CREATE TABLE {table} (
     id {key}, session_id uuid NOT NULL DEFAULT gen_random_uuid(), entity_type text, entity_id text, resource_type text,
@@ -44,7 +43,7 @@ CREATE TABLE {table} (
 );
 INSERT INTO {table} (entity_type, entity_id, resource_type, amount, cost, model, agent_id, metadata, took,
                      artifact_type, artifact_id, created_at)
-SELECT 'hypothesis', 'h-' || n % 1000,
+SELECT 'hypothesis', 'h-' || n % 2503,
        (ARRAY['llm_tokens', 'llm_tokens', 'llm_tokens', 'cpu_seconds', 'api_calls'])[1 + n % 5],
        1 + n % 4000, CASE WHEN n % 4 <> 0 THEN 0.000001 * (n % 4000) END, CASE WHEN n % 3 <> 0 THEN 'gpt-4o' END,
        'Agent ' || n % 20, '{{"n": 1, "deep": [true, null]}}', n % 9000 * interval '1 millisecond',
@@ -64,14 +63,26 @@ _COUNTED: Final = "SELECT sum(events), sum(amount) FROM economy.economics_usage_
 
 
 @dataclass(frozen=True)
-class Line:
-    """A step that adopt began."""
+class Span:
+    """A step of adopt, and from when to when it was done."""
 
-    at: datetime
     name: str
+    begun: datetime
+    ended: datetime
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took."""
+        return (self.ended - self.begun).total_seconds()
 
 
-def live(report: Report, server: str, *, rows: int, key: str, seconds: float) -> None:
+def live(report: Report, server: str, *, rows: int, keys: Sequence[str], seconds: float) -> None:
+    """Take over a table of so many rows for each type of key: one of uuids is given numbers beside them."""
+    for key in keys:
+        _one(report, server, rows=rows, key=key, seconds=seconds)
+
+
+def _one(report: Report, server: str, *, rows: int, key: str, seconds: float) -> None:
     """Take over a table of so many rows while four connections write; compare their speed with a table left alone."""
     report.say(f"adopt, {rows:,} rows of usage, key {key}, {CONNECTIONS} connections that write")
     with cluster.clone(server, "template1") as url:
@@ -84,9 +95,9 @@ def live(report: Report, server: str, *, rows: int, key: str, seconds: float) ->
             session.execute("VACUUM ANALYZE")
             _say_naive(report, session)
         with TemporaryDirectory() as folder, _writing(url, Path(folder)) as told:
-            lines = _adopted(url)
-        _say_steps(report, lines)
-        _say_waits(report, lines, told)
+            spans = _adopted(url)
+        _say_steps(report, spans)
+        _say_waits(report, spans, told)
         report.say(f"  meanwhile: {told['tried'] / told['seconds']:,.0f} rows/s of mixed kinds, with pauses")
         _say_rates(report, url, seconds)
         with adoptions.pointed_at(url):
@@ -155,9 +166,9 @@ def _writing(url: str, folder: Path) -> Iterator[dict[str, Any]]:
     told.update(json.loads(out.read_text()))
 
 
-def _adopted(url: str) -> list[Line]:
-    """Adopt, and note when each step began; the last line is the end."""
-    lines = []
+def _adopted(url: str) -> list[Span]:
+    """Adopt, and note when each step began and ended, and what came after the last."""
+    spans, said = [], []
     with subprocess.Popen(
         [sys.executable, "-u", "manage.py", "adopt"],
         cwd=ROOT,
@@ -167,28 +178,31 @@ def _adopted(url: str) -> list[Line]:
         text=True,
     ) as command:
         assert command.stdout is not None
-        said = []
+        name, begun = "looked at first", datetime.now(UTC)
         for line in command.stdout:
             said.append(line)
-            if not line.startswith(" ") and line.count(": ") > 0:
-                lines.append(Line(datetime.now(UTC), line.rpartition(": ")[0] or line))
-    lines.append(Line(datetime.now(UTC), "end"))
+            now = datetime.now(UTC)
+            if line.startswith("  done in "):
+                spans.append(Span(name, begun, now))
+                name, begun = "reported", now
+            elif ": " in line and not line.startswith(" ") and name in {"looked at first", "reported"}:
+                spans += [Span(name, begun, now)] if not spans else []
+                name, begun = line.rpartition(": ")[0], now
     if command.returncode:
         raise AssertionError("".join(said))
-    return lines
+    return [*spans, Span("reported", spans[-1].ended, datetime.now(UTC))]
 
 
-def _say_steps(report: Report, lines: list[Line]) -> None:
-    spans = [(line.name, (then.at - line.at).total_seconds()) for line, then in itertools.pairwise(lines)]
-    for name, seconds in spans:
-        report.say(f"  {seconds:8.2f} s  {name}")
-    report.say(f"  {sum(seconds for _name, seconds in spans):8.2f} s  in all")
+def _say_steps(report: Report, spans: list[Span]) -> None:
+    for span in spans:
+        report.say(f"  {span.seconds:8.2f} s  {span.name}")
+    report.say(f"  {(spans[-1].ended - spans[0].begun).total_seconds():8.2f} s  in all")
 
 
-def _say_waits(report: Report, lines: list[Line], told: dict[str, Any]) -> None:
+def _say_waits(report: Report, spans: list[Span], told: dict[str, Any]) -> None:
     for wait in sorted(told["slow"], key=lambda wait: -float(wait["ms"]))[:5]:
         at = datetime.fromisoformat(wait["at"])
-        step = next((line.name for line in reversed(lines) if line.at <= at), "before")
+        step = next((span.name for span in spans if span.begun <= at <= span.ended), "none")
         report.say(f"  a writer waited {wait['ms']:,.0f} ms, begun during: {step}")
     report.bound("longest wait of a writer, s", told["longest"]["ms"] / 1000, most=1)
     report.bound("inserts that failed", len(told["failures"]), most=0)
