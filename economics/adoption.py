@@ -10,14 +10,11 @@ from economics import contract
 MINT: Final = "mint"  # as in economics.ledger, which needs models that are not loaded yet
 
 # No index takes a row of more than 2,700 bytes; two of ours hold some of these names twice.
-_SHORT: Final = (
-    "("
-    + " + ".join(
-        f"coalesce(octet_length({{{column}}}), 0)"
-        for column in ("entity_type", "entity_id", "resource_type", "model", "tier", "provider", "slot_id")
-    )
-    + ") <= 1000"
+_LENGTH: Final = " + ".join(
+    f"coalesce(octet_length({{{column}}}), 0)"
+    for column in ("entity_type", "entity_id", "resource_type", "model", "tier", "provider", "slot_id")
 )
+_SHORT: Final = f"({_LENGTH}) <= 1000"
 _LAW: Final = (
     "economics_usage_fault({entity_type}, {entity_id}, {resource_type}, {amount}, {cost}, {created_at}, {corrects_id})"
 )
@@ -150,6 +147,7 @@ def _usage_triggers(places: Places) -> list[str]:
         f"ALTER TABLE {places.table} ALTER COLUMN {PART} SET DEFAULT {ADOPTED}",
         # Without them PostgreSQL takes one row in two hundred for ours, and goes through a million to find ten.
         f"CREATE STATISTICS {places.schema}.economy_usage_is_lawful ON ({fault('', _LAW)}) FROM {places.table}",
+        f"CREATE STATISTICS {places.schema}.economy_usage_is_short ON ({fault('', _LENGTH)}) FROM {places.table}",
     ]
 
 
