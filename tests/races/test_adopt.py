@@ -184,7 +184,7 @@ def test_rows_that_somebody_holds_are_filled_when_he_is_gone(
 ) -> None:
     """Nobody waits for the other, and neither is the victim of a deadlock."""
     url = found("broad")
-    fill, left = preparing._fill_once, []  # noqa: SLF001 - to stand beside it
+    fill, left = preparing._fill_once, list[int]()  # noqa: SLF001 - to stand beside it
 
     def beside(*terms: Any) -> int:
         with psycopg.connect(url) as other:
