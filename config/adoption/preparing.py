@@ -230,7 +230,7 @@ def _indexes(names: Names) -> Iterator[Step]:
         dropped = f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(theirs.schema)}.{quoted(name)}"
         yield Step(
             f"{theirs.name}: index {name}",
-            "builds an index while all go on; waits for transactions that are open",
+            "builds it while all go on",
             "SHARE UPDATE EXCLUSIVE: nobody who reads or writes waits",
             (dropped, f"CREATE {unique}INDEX CONCURRENTLY {quoted(name)} ON {theirs.table} {definition}"),
             concurrent=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from config.adoption import telling
 from config.adoption.running import is_taken_over
 from config.adoption.shapes import Shape, rows, shape
 from config.adoption.words import PART, PREFIX, Adopted
@@ -27,6 +28,10 @@ def counts(adopted: Adopted, theirs: Shape, schema: str) -> list[tuple[str, int,
     )
 
 
+def _number_of(table: str) -> int:
+    return int(rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - as above
+
+
 def lines(tables: Sequence[Adopted], schema: str, legacy: str) -> Iterator[str]:
     """Yield the report."""
     for adopted in tables:
@@ -34,9 +39,11 @@ def lines(tables: Sequence[Adopted], schema: str, legacy: str) -> Iterator[str]:
         if theirs is None or not is_taken_over(adopted, schema):
             continue
         found = counts(adopted, theirs, schema)
-        total, ours = rows(
-            f"SELECT (SELECT count(*) FROM {theirs.table}), (SELECT count(*) FROM {schema}.{adopted.name})"  # noqa: S608 - as above
-        )[0]
-        yield f"{adopted.name}: {total:,} rows, {ours:,} of them ours"
+        odd = sum(number for _code, number, _examples in found)
+        total = _number_of(theirs.table)
+        ours = total - odd if adopted.lawful else _number_of(f"{schema}.{adopted.name}")
+        parts = [(ours, "ours"), (total - ours - odd, "theirs"), (odd, "not understood")]
+        said = ", ".join(f"{number:,} {what}" for number, what in parts if number)
+        yield f"{adopted.name}: {telling.many(total, 'row')}{f', of them {said}' if said else ''}"
         for code, number, examples in found:
             yield f"  {code}: {number:,}, such as id {', '.join(examples)}"

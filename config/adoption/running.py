@@ -47,6 +47,16 @@ _GIVES_WAY: Final = """
 SELECT set_config('deadlock_timeout', %s, true) WHERE has_parameter_privilege('deadlock_timeout', 'SET')
 """
 
+_OPEN: Final = """
+SELECT format('pid %s of %s%s, open for %s s: %s', pid, usename,
+              coalesce(' from ' || nullif(application_name, ''), ''),
+              round(extract(epoch FROM clock_timestamp() - xact_start)),
+              left(regexp_replace(query, '\\s+', ' ', 'g'), 60))
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+ ORDER BY xact_start LIMIT 3
+"""
+
 
 @contextmanager
 def alone() -> Iterator[None]:
@@ -139,7 +149,8 @@ def _moved(found: Shape | None, schema: str) -> Shape | None:
         replace(t, function=_in(t.function, schema), function_definition=_in(t.function_definition, schema))
         for t in found.triggers
     )
-    return replace(found, schema=schema, triggers=triggers)
+    pointing = tuple(replace(key, table=_in(key.table, schema)) for key in found.referenced_by)
+    return replace(found, schema=schema, triggers=triggers, referenced_by=pointing)
 
 
 def _in(definition: str, schema: str) -> str:
@@ -147,23 +158,35 @@ def _in(definition: str, schema: str) -> str:
 
 
 def carry_out(step: Step, terms: Terms, say: Say) -> float:
-    """Do one step and return its seconds. A lock that somebody holds is waited for briefly, again and again."""
+    """Do one step. A lock that somebody holds is waited for briefly, again and again.
+
+    Return the seconds of the longest try: so long others may have waited, for the lock it had or for it in the queue.
+    """
     began = time.monotonic()
     if step.run is not None:
         step.run(say)
         return time.monotonic() - began
-    for attempt in range(terms.tries):
+    longest = 0.0
+    for attempt in range(1, terms.tries + 1):
+        began = time.monotonic()
         try:
             _do(step, terms)
         except OperationalError as error:
             if not is_lock_of_others(error):
                 raise
-            say(f"somebody's transaction holds it; try {attempt + 2} of {terms.tries} in {terms.pause_seconds:g} s")
-            time.sleep(terms.pause_seconds)
+            longest = max(longest, time.monotonic() - began)
+            if attempt < terms.tries:
+                say(f"somebody's transaction holds it; try {attempt + 1} of {terms.tries} in {terms.pause_seconds:g} s")
+                time.sleep(terms.pause_seconds)
         else:
-            return time.monotonic() - began
+            return max(longest, time.monotonic() - began)
     message = f"{step.name}: not done in {terms.tries} tries; end the transactions that stay open, and adopt again."
     raise StuckError(message)
+
+
+def open_transactions() -> list[str]:
+    """Return the three of others that have been open the longest: one of them holds what could not be had."""
+    return [line for (line,) in rows(_OPEN)]
 
 
 def _do(step: Step, terms: Terms) -> None:

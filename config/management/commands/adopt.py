@@ -7,10 +7,11 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
-from config.adoption import reporting, running, undoing
+from config.adoption import reporting, running, telling, undoing
 from config.adoption.shapes import shape
-from config.adoption.words import Adopted, Step, StuckError
+from config.adoption.words import Adopted, Step, StuckError, is_lock_of_others
 from config.models import Agent
 
 
@@ -28,64 +29,87 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--plan", action="store_true", help="Print each statement and its lock; change nothing.")
         what.add_argument("--report", action="store_true", help="List the rows that are not ours, and why.")
-        what.add_argument("--undo", action="store_true", help="Drop all that was added; their rows stay as they are.")
+        what.add_argument("--undo", action="store_true", help="Show how all that was added is dropped; change nothing.")
         parser.add_argument(
-            "--drop", metavar="SCHEMA", default="", help="With --undo: do it, and drop this schema with all in it."
+            "--drop",
+            metavar="SCHEMA",
+            default="",
+            help="With --undo: do it, and drop our schema with all that is in it; rows of others stay as they are.",
         )
         parser.add_argument(
             "--register-agents",
             metavar="KIND",
             choices=["worker", "provider"],
-            help="Register owners of wallets that nobody knows here as agents of this kind, without keys.",
+            help="Register owners of wallets that nobody knows here as agents of this kind (worker or provider), "
+            "without keys.",
         )
-        parser.add_argument("--from", dest="legacy", default="public", help="The schema of the others' tables.")
-        parser.add_argument("--lock-seconds", type=float, default=0.5, help="How long others may wait for a step.")
-        parser.add_argument("--tries", type=int, default=120, help="How often a step is tried, a second apart.")
+        parser.add_argument(
+            "--from", dest="legacy", metavar="SCHEMA", default="public", help="Where the tables of others are; public."
+        )
+        parser.add_argument(
+            "--lock-seconds",
+            metavar="SECONDS",
+            type=float,
+            default=0.5,
+            help="How long a step waits for a lock, and others behind it; 0.5.",
+        )
+        parser.add_argument(
+            "--tries", metavar="N", type=int, default=120, help="How often a step is tried, a second apart; 120."
+        )
 
     def handle(self, **options: Any) -> None:
         """Do it, with a line for each step."""
         schema, legacy = running.schema_name(), options["legacy"]
         tables = tuple(adopted for app in apps.get_app_configs() for adopted in getattr(app, "adopted", ()))
-        if options["undo"]:
-            self._undo(tables, schema, legacy, options)
-            return
-        if options["report"]:
-            self._report(tables, schema, legacy)
-            return
+        if options["drop"] and not options["undo"]:
+            message = "drop_without_undo: --drop goes with --undo; nothing was changed."
+            raise CommandError(message)
+        try:
+            if options["undo"]:
+                self._undo(tables, schema, legacy, options)
+            elif options["report"]:
+                self._report(tables, schema, legacy)
+            else:
+                self._take_over(tables, schema, legacy, options)
+        except (StuckError, OperationalError) as error:
+            if not isinstance(error, StuckError) and not is_lock_of_others(error):
+                raise
+            open_now = "".join(f"\n    {line}" for line in running.open_transactions())
+            said = str(error) if isinstance(error, StuckError) else "somebody's transaction locks a table of theirs."
+            message = f"lock_held: {said} Open the longest:{open_now}" if open_now else f"lock_held: {said}"
+            raise CommandError(message) from None
+
+    def _take_over(self, tables: tuple[Adopted, ...], schema: str, legacy: str, options: dict[str, Any]) -> None:
         found = running.obstacles(tables, schema=schema, legacy=legacy)
         for obstacle in found:
             self.stderr.write(str(obstacle))
-        if found and not options["plan"]:
-            message = f"cannot_adopt: {len(found)} obstacles; nothing was changed."
+        if found:
+            message = f"cannot_adopt: {telling.many(len(found), 'obstacle')}; nothing was changed."
             raise CommandError(message)
         if options["plan"]:
-            self._plan(tables, schema, legacy)
+            self._show([*running.planned(tables, schema=schema, legacy=legacy), *_later(schema, legacy)])
             return
         with self._alone():
             self._adopt(tables, schema, legacy, options)
         self._report(tables, schema, legacy)
-        self.stdout.write("Taken over. Look at it: manage.py verify_schema, manage.py audit")
+        self.stdout.write("\nTaken over. Look at it: manage.py verify_schema, manage.py audit")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Refuse to begin while another process does this."""
+        """Refuse to begin while another process does this; sum up in the end."""
+        self._took: list[tuple[Step, float]] = []
+        began = time.monotonic()
         try:
             with running.alone():
                 yield
         except running.RunningError:
             message = "adoption_running: another process adopts this database, or its session has not ended yet."
             raise CommandError(message) from None
-
-    def _plan(self, tables: tuple[Adopted, ...], schema: str, legacy: str) -> None:
-        steps = [*running.planned(tables, schema=schema, legacy=legacy), *_later(schema, legacy)]
-        self._show(steps)
+        self.stdout.write(f"\n{telling.summary(self._took, seconds=time.monotonic() - began)}")
 
     def _show(self, steps: list[Step]) -> None:
-        for number, step in enumerate(steps, 1):
-            self.stdout.write(f"{number}. {step.name}: {step.does}\n   Lock: {step.lock}")
-            for statement in step.statements or step.shown:
-                self.stdout.write("\n".join(f"   {line}" for line in f"{statement.strip()};".splitlines()))
-        self.stdout.write(f"{len(steps)} steps; nothing was changed.")
+        for line in telling.plan(steps):
+            self.stdout.write(line)
 
     def _adopt(self, tables: tuple[Adopted, ...], schema: str, legacy: str, options: dict[str, Any]) -> None:
         terms = running.Terms(options["lock_seconds"], options["tries"])
@@ -110,24 +134,32 @@ class Command(BaseCommand):
             names = app.unknown_agents(schema, legacy) if hasattr(app, "unknown_agents") else []
             Agent.objects.bulk_create([Agent(id=name, kind=kind) for name in names], ignore_conflicts=True)
             if names:
-                self.stdout.write(f"agents: registered {len(names)} as {kind}: {', '.join(names[:5])}, …"[:200])
+                made = telling.many(len(names), kind)
+                self.stdout.write(f"agents: registers {made}: {telling.names(names)}")
 
     def _step(self, step: Step, terms: running.Terms) -> None:
+        table, _name = telling.headed(step)
+        if self._took and table != telling.headed(self._took[-1][0])[0]:
+            self.stdout.write("")
         self.stdout.write(f"{step.name}: {step.does}")
         began = time.monotonic()
-        try:
-            running.carry_out(step, terms, lambda line: self.stdout.write(f"  {line}"))
-        except StuckError as error:
-            message = f"lock_held: {error}"
-            raise CommandError(message) from None
-        self.stdout.write(f"  done in {time.monotonic() - began:.2f} s")
+        held = running.carry_out(step, terms, lambda line: self.stdout.write(f"  {line}"))
+        self._took.append((step, held))
+        self.stdout.write(f"  done in {telling.duration(time.monotonic() - began)}")
 
     def _report(self, tables: tuple[Adopted, ...], schema: str, legacy: str) -> None:
-        for line in reporting.lines(tables, schema, legacy):
+        found = list(reporting.lines(tables, schema, legacy))
+        for line in found or ["Nothing is taken over yet."]:
             self.stdout.write(line)
 
     def _undo(self, tables: tuple[Adopted, ...], schema: str, legacy: str, options: dict[str, Any]) -> None:
-        if options["drop"] != schema:
+        if schema in {"", "public", legacy}:  # where others have theirs
+            message = f"no_schema: DATABASE_SCHEMA is {schema or 'not set'}, which is no schema of our own."
+            raise CommandError(message)
+        if options["drop"] not in {"", schema}:
+            message = f"other_schema: our schema is {schema}, not {options['drop']}; nothing was changed."
+            raise CommandError(message)
+        if not options["drop"]:
             self._show(list(undoing.steps(tables, schema, legacy)))
             self.stdout.write(f"To do it, with all that was decided and recorded here: --undo --drop {schema}")
             return
