@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from config.adoption.shapes import Shape, rows, shape
-from config.adoption.words import ADOPTED, OURS, PART, Adopted, Places, Step
+from config.adoption.words import ADOPTED, MARK, OURS, PART, Adopted, Places, Step
 from economics import contract
 
 MINT: Final = "mint"  # as in economics.ledger, which needs models that are not loaded yet
@@ -223,7 +223,7 @@ def later_steps(schema: str, legacy: str) -> Iterator[Step]:
             "SHARE UPDATE EXCLUSIVE: nobody who reads or writes waits",
             (f"ANALYZE {theirs.table}", *_counting(schema)),
         )
-    if view is not None and _waiting(schema):
+    if (view or theirs) is not None and _waiting(schema):
         yield Step(
             "resource_usage: sums entered",
             "enters what was summed up into the days and counters; from now on the clock does so every second",
@@ -306,13 +306,19 @@ def _waiting_wallets(schema: str, theirs: Shape) -> bool:
     return bool(rows(f"SELECT EXISTS (SELECT FROM {theirs.table} b WHERE {condition})")[0][0])  # noqa: S608 - as above
 
 
+def _place(column: str, theirs: Shape) -> str:
+    """Return what a column of ours is called in their table, also before it is there."""
+    there = theirs.columns.get(column)
+    return column if there is None or there.comment == MARK else f"economy_{column}"
+
+
 def _opening(schema: str, theirs: Shape) -> Iterator[str]:
     """Yield the statements: no balance changes, for the transfers are written as if they had made it.
 
     Σ of the opening entries leaves the mint, so that all balances still sum to 0.
     """
     key = "id" if theirs.columns["id"].base in {"smallint", "integer", "bigint"} else "economy_id"
-    agent, kind = (f"economy_{c}" if f"economy_{c}" in theirs.columns else c for c in ("agent_id", "agent_kind"))
+    agent, kind = (_place(column, theirs) for column in ("agent_id", "agent_kind"))
     numbered = f"{key} = coalesce(b.{key}, nextval('{schema}.token_accounts_key')), " if key != "id" else ""
     yield f"LOCK TABLE {theirs.table} IN SHARE ROW EXCLUSIVE MODE"
     yield "SET LOCAL session_replication_role = replica"
