@@ -180,7 +180,7 @@ def carry_out(step: Step, terms: Terms, say: Say) -> float:
                 time.sleep(terms.pause_seconds)
         else:
             return max(longest, time.monotonic() - began)
-    message = f"{step.name}: not done in {terms.tries} tries; end the transactions that stay open, and adopt again."
+    message = f"{step.name}: not done in {terms.tries} tries; end the transaction that is in the way, and begin again."
     raise StuckError(message)
 
 

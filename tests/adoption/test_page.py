@@ -54,7 +54,7 @@ def test_the_role_of_the_application_may_do_its_work(adopted: World) -> None:
         for role in ROLES:
             session.execute(f"CREATE ROLE {role}".encode())
         said = [command for command in _commands() if command.endswith(";")]
-        assert len(said) == 10
+        assert len(said) == 9
         for command in said:
             session.execute(command.replace("live", database).encode())
         session.execute("SET LOCAL ROLE web")
