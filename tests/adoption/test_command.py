@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -15,8 +15,6 @@ from tests import taken_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pytest_django.fixtures import SettingsWrapper
 
     World = Callable[[str], str]
 
@@ -32,9 +30,7 @@ if TYPE_CHECKING:
         ("economy", ["--drop", "economy"], "drop_without_undo"),
     ],
 )
-def test_nothing_is_dropped_by_chance(
-    schema: str, arguments: list[str], refusal: str, settings: SettingsWrapper
-) -> None:
+def test_nothing_is_dropped_by_chance(schema: str, arguments: list[str], refusal: str, settings: Any) -> None:
     """Without a database: each is refused before anything is asked."""
     settings.DATABASE_SCHEMA = schema
     with pytest.raises(CommandError, match=rf"^{refusal}: "):
