@@ -58,7 +58,7 @@ BEGIN
                                         cost, unpriced_amount, events)
         SELECT i.created_at, i.entity_type, i.entity_id, i.resource_type, coalesce(i.tier, ''),
                coalesce(i.provider, ''), coalesce({agent_id}, ''), i.cost, -i.amount, 0
-          FROM priced i JOIN unpriced o ON o.id = i.id
+          FROM priced i JOIN unpriced o ON o.{key} = i.{key}
          WHERE o.cost IS NULL AND i.cost IS NOT NULL AND {fault} IS NULL AND {fault_before} IS NULL
            AND i.{part} = {ours}
         RETURNING id)
@@ -70,14 +70,15 @@ BEGIN
                                     cost, unpriced_amount, events)
     SELECT i.created_at, i.entity_type, i.entity_id, i.resource_type, coalesce(i.tier, ''), coalesce(i.provider, ''),
            coalesce({agent_id}, ''), i.cost, -i.amount, 0
-      FROM priced i JOIN unpriced o ON o.id = i.id
+      FROM priced i JOIN unpriced o ON o.{key} = i.{key}
      WHERE o.cost IS NULL AND i.cost IS NOT NULL AND {fault} IS NULL AND {fault_before} IS NULL
        AND i.{part} <> {ours};
     INSERT INTO economics_arrivals (created_at, entity_type, entity_id, resource_type, tier, provider, agent_id,
                                     amount, cost, unpriced_amount, events)
     SELECT i.created_at, i.entity_type, i.entity_id, i.resource_type, coalesce(i.tier, ''), coalesce(i.provider, ''),
            coalesce({agent_id}, ''), i.amount, coalesce(i.cost, 0), CASE WHEN i.cost IS NULL THEN i.amount ELSE 0 END, 1
-      FROM priced i JOIN unpriced o ON o.id = i.id WHERE {fault} IS NULL AND {fault_before} IS NOT NULL;
+      FROM priced i LEFT JOIN unpriced o ON o.{key} = i.{key}  -- only a row that was not lawful gets another key
+     WHERE {fault} IS NULL AND {fault_before} IS NOT NULL;
     RETURN NULL;
 END
 $prices$
@@ -91,6 +92,8 @@ END
 $stays$
 """
 _TRIGGERS: Final = """
+CREATE TRIGGER economy_part_is_given BEFORE INSERT ON {table} FOR EACH ROW
+WHEN (new.{part} NOT IN ({adopted}, {ours})) EXECUTE FUNCTION {schema}.economy_gives_part();
 CREATE TRIGGER economy_usage_is_counted AFTER INSERT ON {table} REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.economy_counts_usage();
 CREATE TRIGGER economy_usage_price_is_counted AFTER UPDATE ON {table}
@@ -104,6 +107,15 @@ WHEN ({old} IS NULL AND {new} IS NOT NULL) EXECUTE FUNCTION {schema}.economy_usa
 """
 
 
+# A program that copies whole rows says whose they were; they would be counted twice, or not at all.
+_GIVES: Final = """
+CREATE OR REPLACE FUNCTION {schema}.economy_gives_part() RETURNS trigger LANGUAGE plpgsql AS $gives$
+BEGIN
+    NEW.{part} := {adopted};
+    RETURN NEW;
+END
+$gives$
+"""
 # What was there before is summed up some time after the switch. What becomes of it meanwhile is counted at once: so the
 # row notes that it is to enter the sums as it was at the switch, without its price, or not at all.
 _PRICED_SINCE: Final = -1
@@ -131,6 +143,7 @@ def _usage_triggers(places: Places) -> list[str]:
         "ours": OURS,
         "adopted": ADOPTED,
         "priced_since": _PRICED_SINCE,
+        "key": f'"{places.columns["id"]}"',
         "agent_id": f'i."{places.columns["agent_id"]}"',
         "fault": fault("i"),
         "fault_before": fault("o"),
@@ -143,6 +156,9 @@ def _usage_triggers(places: Places) -> list[str]:
         _PRICES.format(**words),
         _STAYS.format(**words),
         _NOTES.format(**words),
+        _GIVES.format(**words),
+        # Conditions of triggers are evaluated as whoever writes, also where PUBLIC may run nothing by default.
+        f"GRANT EXECUTE ON FUNCTION {places.schema}.economics_usage_fault TO PUBLIC",
         *(statement.strip().format(**words) for statement in _TRIGGERS.split(";")),
         f"ALTER TABLE {places.table} ALTER COLUMN {PART} SET DEFAULT {ADOPTED}",
         # Without them PostgreSQL takes one row in two hundred for ours, and goes through a million to find ten.

@@ -7,9 +7,19 @@ from config.adoption import mapping
 from config.adoption.mapping import Names
 from config.adoption.preparing import REPLICA
 from config.adoption.shapes import Column, Named, quoted, rows
-from config.adoption.words import OURS, PART, PREFIX, Step
+from config.adoption.words import FIXED, OURS, PART, PREFIX, Step
 
 NAMER: Final = "economy_names_rows"
+# Whoever could say of a wallet that it is not ours would be rid of all laws. It fires when an UPDATE names the column:
+# triggers of ours may set it.
+_FIXES: Final = f"""
+CREATE OR REPLACE FUNCTION {{schema}}.{FIXED}() RETURNS trigger LANGUAGE plpgsql AS $fixed$
+BEGIN
+    RAISE EXCEPTION 'law part_is_fixed: whose a row is, the adoption alone says'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'part_is_fixed', TABLE = TG_TABLE_NAME;
+END
+$fixed$
+"""
 
 
 def steps(names: Names, schema: str) -> Iterator[Step]:
@@ -46,6 +56,11 @@ def _triggers(names: Names, schema: str) -> Iterator[str]:
             yield mapping.function(trigger, names, schema)
             yield from mapping.triggers(trigger, names)
     yield from adopted.triggers(names.places(schema))
+    yield _FIXES.format(schema=quoted(schema))
+    yield (
+        f"CREATE TRIGGER {FIXED} BEFORE UPDATE OF {PART} ON {names.theirs.table} FOR EACH ROW "
+        f"WHEN (old.{PART} IS DISTINCT FROM new.{PART}) EXECUTE FUNCTION {quoted(schema)}.{FIXED}()"
+    )
     key = names.theirs.columns["id"]
     if not key.is_given_by_itself:
         value = "gen_random_uuid()" if key.base == "uuid" else f"'{PREFIX}' || NEW.{names.key}"

@@ -14,7 +14,8 @@ def faults(adopted: Adopted, theirs: Shape, schema: str) -> str:
         name: f'b."{PREFIX}{name}"' if f"{PREFIX}{name}" in theirs.columns else f'b."{name}"'
         for name in (*theirs.columns, *(column.name for column in adopted.contract.columns), "corrects_id")
     }
-    return adopted.fault.format(table=theirs.table, schema=schema, **names)
+    # Last, for columns of theirs may be called so.
+    return adopted.fault.format_map({**names, "table": theirs.table, "schema": schema})
 
 
 def counts(adopted: Adopted, theirs: Shape, schema: str) -> list[tuple[str, int, list[str]]]:

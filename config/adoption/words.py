@@ -10,6 +10,7 @@ PREFIX: Final = "economy_"  # of all we add to a table of others, where a name o
 PART: Final = "economy_part"
 MARK: Final = "Added at adoption; adopt --undo drops it."
 
+FIXED: Final = "economy_part_is_fixed"  # the law, and the trigger that keeps it, on each table of others
 FILLED: Final = f"{MARK} All rows are filled."  # of the column PART, once that is so: from then on it stays so
 
 # Values of PART. Rows before the switch and all that others write without knowing the column are theirs.
