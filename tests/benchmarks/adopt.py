@@ -90,7 +90,7 @@ def _one(report: Report, server: str, *, rows: int, key: str, seconds: float) ->
         with psycopg.connect(url, autocommit=True) as session:
             session.execute("DROP TABLE resource_usage")
             for table in ("resource_usage", LEFT_ALONE, "naive"):
-                number = rows if table == "resource_usage" else min(rows, NAIVE)
+                number = min(rows, NAIVE) if table == "naive" else rows
                 session.execute(_TABLE.format(table=table, key=_KEYS[key], rows=number).encode())
             session.execute("VACUUM ANALYZE")
             _say_naive(report, session)
