@@ -81,7 +81,7 @@ def _verify_taken_over(
     types and mirrors are asked for, and that each index covers our rows at least.
     """
     found = base.table
-    differences = list(_storage(table, found))
+    differences = list(_storage(table, found, f"{found.schema}.{table.name}"))
     for column in table.columns:
         differences += _column(table, column, found, others=True)
         if column.name not in view.columns:
@@ -160,13 +160,13 @@ def _no_table(name: str, kind: str) -> Difference:
     return Difference("missing_table", name, "a table", "none", "Run manage.py migrate, which creates it.")
 
 
-def _storage(table: Table, found: pg_catalog.Relation) -> Iterator[Difference]:
-    """Check that rows outlive a crash and that this role sees them all."""
-    name = table.name
+def _storage(table: Table, found: pg_catalog.Relation, place: str = "") -> Iterator[Difference]:
+    """Check that rows outlive a crash and that this role sees them all, in a table that may stand in another place."""
+    name, place = table.name, place or table.name
     if found.unlogged:
-        yield Difference("unlogged", name, "a logged table", "an unlogged one", f"ALTER TABLE {name} SET LOGGED")
+        yield Difference("unlogged", name, "a logged table", "an unlogged one", f"ALTER TABLE {place} SET LOGGED")
     if not found.readable:
-        yield Difference("unreadable", name, "SELECT granted", "no right to", f"GRANT SELECT ON {name} TO this role")
+        yield Difference("unreadable", name, "SELECT granted", "no right to", f"GRANT SELECT ON {place} TO this role")
     if found.row_security:
         remedy = "ALTER ROLE … BYPASSRLS, for what a policy hides would be counted by nobody."
         yield Difference("row_security", name, "all rows seen", "row security in force for this role", remedy)
