@@ -10,6 +10,7 @@ from config.adoption.words import MARK, PART, PREFIX, Adopted, Places
 # A string, a quoted or plain name, or any other character.
 TOKEN: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[A-Za-z_]\w*|.", re.DOTALL)
 _OF_ROW: Final = re.compile(r'\b(new|old)\.("?)(\w+)\2', re.IGNORECASE)
+_ROW_AS_JSON: Final = re.compile(r"\bto_jsonb\((?:new|old)\)", re.IGNORECASE)
 _TRIGGER: Final = re.compile(
     r"(?P<create>CREATE (?:CONSTRAINT )?TRIGGER) (?P<name>\S+) (?P<time>BEFORE|AFTER) (?P<events>.+?)"
     r" ON \{table\} (?P<options>.*?)FOR EACH (?P<level>ROW|STATEMENT) (?:WHEN \((?P<when>.*)\) )?"
@@ -74,7 +75,18 @@ class Names:
             place = places.get(match[3], match[3])
             return f"{match[1]}.{match[2]}{place}{match[2]}"
 
-        return _OF_ROW.sub(replaced, sql)
+        return _OF_ROW.sub(replaced, self._less_of_others(sql))
+
+    def _less_of_others(self, sql: str) -> str:
+        """Return code in which a whole row as JSON has our columns by our names, and nothing that others keep there."""
+        listed = ", ".join(f"('{column}', '{place}')" for column, place in self.all().items())
+        return _ROW_AS_JSON.sub(
+            lambda row: (
+                f"(SELECT jsonb_object_agg(n.ours, {row[0]} -> n.theirs) "  # noqa: S608 - names of the catalogue
+                f"FROM (VALUES {listed}) AS n(ours, theirs))"
+            ),
+            sql,
+        )
 
 
 def _renamed(token: str, names: dict[str, str]) -> str:

@@ -15,10 +15,13 @@ from django.test import Client
 from django.urls import reverse
 
 from auction import audit
+from config import history
 from config.models import User
 from economics import arrivals, catalog, metering, totals, unpriced
 from economics.models import Account, Price, Usage, UsageDay
+from governance.models import Proposal
 from tests.factories import NOON
+from tests.governance import senate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,6 +109,14 @@ def test_old_rows_get_their_price() -> None:
     arrivals.drain_all()
     assert audit.differences() == []
     assert Price.objects.filter(name="gpt-4o").count() == 1
+
+
+def test_history_tells_of_our_columns_by_our_names_and_of_no_others() -> None:
+    draft = senate.draft()
+    told = history.of(Proposal, draft.pk)
+    ours = {field.column for field in Proposal._meta.concrete_fields}  # noqa: SLF001 - public
+    assert [one.changes.keys() - ours for one in told] == [set()]
+    assert told[0].changes["measure"] == [None, draft.measure]  # theirs of this name is a unit
 
 
 def _plan(rows: QuerySet[Usage]) -> dict[str, Any]:
