@@ -14,6 +14,7 @@ from config.adoption.words import FIXED, Places
 from config.contract import Column, Difference, Index, Need, Table
 
 _TABLES = {"table", "partitioned table"}
+_GIVE_BACK = "It was taken over by another version: give the tables back (manage.py adopt --undo) and adopt again."
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _verify_taken_over(
     for column in table.columns:
         differences += _column(table, column, found, others=True)
         if column.name not in view.columns:
-            remedy = "Run manage.py adopt --undo and adopt again, or make the view anew with this column."
+            remedy = _GIVE_BACK
             yet = f"{view.schema}.{table.name}.{column.name}"
             differences.append(Difference("missing_in_view", yet, "a column of the view", "none", remedy))
     shown = found._replace(indexes=[_of_our_rows(index) for index in found.indexes])
@@ -93,8 +94,9 @@ def _verify_taken_over(
         differences += _index(table, index, shown)
     for name in _triggers_expected(table.name, view, found):
         if not base.fires.get(name, False):
-            remedy = f"ALTER TABLE {found.schema}.{table.name} ENABLE TRIGGER {name}, or adopt again"
-            standing = "one that is switched off" if name in base.fires else "none"
+            is_there = name in base.fires
+            remedy = f"ALTER TABLE {found.schema}.{table.name} ENABLE TRIGGER {name}" if is_there else _GIVE_BACK
+            standing = "one that is switched off" if is_there else "none"
             differences.append(Difference("law_missing", f"{table.name} {name}", "a trigger", standing, remedy))
     checked = _checked(table, found, differences, rows=rows, watched=watched)
     return replace(checked, kind=f"view of {found.schema}.{table.name}")
