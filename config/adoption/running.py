@@ -14,7 +14,7 @@ from config import scratch
 from config.adoption import claiming, preflight, preparing
 from config.adoption.mapping import Names
 from config.adoption.shapes import Shape, quoted, rows, shape
-from config.adoption.words import Adopted, Obstacle, Step, StuckError, is_lock_of_others
+from config.adoption.words import MARK, PART, Adopted, Obstacle, Step, StuckError, is_lock_of_others
 
 SCRATCH_PREFIX: Final = "adopt-"
 Say = Callable[[str], None]
@@ -57,6 +57,12 @@ SELECT format('pid %s of %s%s, open for %s s: %s', pid, usename,
  ORDER BY xact_start LIMIT 3
 """
 
+_PLACES: Final = """
+SELECT DISTINCT n.nspname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE starts_with(col_description(a.attrelid, a.attnum), %s) AND a.attname = %s AND c.relname = ANY(%s) ORDER BY 1
+"""
+
 
 @contextmanager
 def alone() -> Iterator[None]:
@@ -89,6 +95,11 @@ def obstacles(tables: tuple[Adopted, ...], *, schema: str, legacy: str) -> list[
             known = list(preflight.of_table(adopted, theirs))
             found += known or preflight.rehearse(adopted, theirs)
     return found
+
+
+def places(tables: tuple[Adopted, ...]) -> list[str]:
+    """Return the schemas in which tables of these names have been given columns of ours."""
+    return [place for (place,) in rows(_PLACES, MARK, PART, [adopted.name for adopted in tables])]
 
 
 def is_taken_over(adopted: Adopted, schema: str) -> bool:

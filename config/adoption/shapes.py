@@ -128,7 +128,7 @@ def quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
-def rows(query: str, *values: str | int | bool) -> list[tuple[Any, ...]]:
+def rows(query: str, *values: str | int | bool | list[str]) -> list[tuple[Any, ...]]:
     """Run a query and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(query, values or None)

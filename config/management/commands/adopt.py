@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from config.adoption import reporting, running, telling, undoing
 from config.adoption.shapes import shape
-from config.adoption.words import Adopted, Step, StuckError, is_lock_of_others
+from config.adoption.words import Adopted, Obstacle, Step, StuckError, is_lock_of_others
 from config.models import Agent
 
 
@@ -68,6 +68,7 @@ class Command(BaseCommand):
             if options["undo"]:
                 self._undo(tables, schema, legacy, options)
             elif options["report"]:
+                _look_there(tables, legacy)
                 self._report(tables, schema, legacy)
             else:
                 self._take_over(tables, schema, legacy, options)
@@ -80,12 +81,9 @@ class Command(BaseCommand):
             raise CommandError(message) from None
 
     def _take_over(self, tables: tuple[Adopted, ...], schema: str, legacy: str, options: dict[str, Any]) -> None:
+        _look_there(tables, legacy)
         found = running.obstacles(tables, schema=schema, legacy=legacy)
-        for obstacle in found:
-            self.stderr.write(str(obstacle))
-        if found:
-            message = f"cannot_adopt: {telling.many(len(found), 'obstacle')}; nothing was changed."
-            raise CommandError(message)
+        self._refuse(found, "cannot_adopt")
         if options["plan"]:
             self._show([*running.planned(tables, schema=schema, legacy=legacy), *_later(schema, legacy)])
             return
@@ -93,6 +91,14 @@ class Command(BaseCommand):
             self._adopt(tables, schema, legacy, options)
         self._report(tables, schema, legacy)
         self.stdout.write("\nTaken over. Look at it: manage.py verify_schema, manage.py audit")
+
+    def _refuse(self, found: list[Obstacle], code: str) -> None:
+        """Tell what stands in the way, and end if anything does."""
+        for obstacle in found:
+            self.stderr.write(str(obstacle))
+        if found:
+            message = f"{code}: {telling.many(len(found), 'obstacle')}; nothing was changed."
+            raise CommandError(message)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -159,6 +165,8 @@ class Command(BaseCommand):
         if options["drop"] not in {"", schema}:
             message = f"other_schema: our schema is {schema}, not {options['drop']}; nothing was changed."
             raise CommandError(message)
+        _look_there(tables, legacy)
+        self._refuse(list(undoing.obstacles(tables, schema, legacy)), "cannot_undo")
         if not options["drop"]:
             self._show(list(undoing.steps(tables, schema, legacy)))
             self.stdout.write(f"To do it, with all that was decided and recorded here: --undo --drop {schema}")
@@ -168,6 +176,13 @@ class Command(BaseCommand):
             for step in undoing.steps(tables, schema, legacy):
                 self._step(step, terms)
         self.stdout.write("Given back.")
+
+
+def _look_there(tables: tuple[Adopted, ...], legacy: str) -> None:
+    """Refuse a schema that is not the one whose tables were taken over: nothing would be found to do there."""
+    if (places := running.places(tables)) and legacy not in places:
+        message = f"other_from: the tables that were taken over are in {places[0]}: --from {places[0]!r}."
+        raise CommandError(message)
 
 
 def _later(schema: str, legacy: str) -> Iterator[Step]:
