@@ -6,7 +6,7 @@ from typing import Final
 from django.db import Error, connection, transaction
 
 from config.adoption.shapes import INTEGERS, Shape, quoted, rows
-from config.adoption.words import Adopted, Obstacle
+from config.adoption.words import MARK, PART, PREFIX, Adopted, Obstacle
 from config.contract import Type
 
 _OLDEST: Final = 150_000
@@ -24,6 +24,16 @@ SELECT p.pubname FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpub
                 WHERE n.pnpubid = p.oid AND c.oid = %s)
  ORDER BY 1
 """
+# Rows that a subscription brings fire no trigger for a statement.
+_SUBSCRIBED: Final = "SELECT EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = %s)"
+# A trigger that fires after ours could still change what we have looked at.
+_LATE: Final = """
+SELECT tgname FROM pg_trigger
+ WHERE tgrelid = %s AND NOT tgisinternal AND tgtype & 3 = 3 AND tgtype & 20 <> 0 AND tgname::text COLLATE "C" > %s
+ ORDER BY 1
+"""
+_TRIGGERS: Final = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal ORDER BY 1"
+_TEMPORARY: Final = "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database()"
 _REPLICA: Final = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
 _IGNORES: Final = """
 SELECT to_regprocedure('public._pgtrigger_should_ignore(name)') IS NOT NULL AND to_regnamespace(%s) IS NULL
@@ -47,6 +57,10 @@ def of_database(schema: str, legacy: str) -> Iterator[Obstacle]:
     if not rows(_DATABASE, schema)[0][0]:
         remedy = f"CREATE SCHEMA {quoted(schema)} AUTHORIZATION {_role()}"
         yield Obstacle("no_right_to_create", "the database", "this role may not make a schema in it", remedy)
+    may_hold, database = rows(_TEMPORARY)[0]
+    if not may_hold:
+        remedy = f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {_role()}"
+        yield Obstacle("no_right_to_create", "the database", "this role may make no temporary table in it", remedy)
     # Indexes stand in the schema of their table; a function of django-pgtrigger in public.
     for name in sorted({legacy, "public"}):
         if not rows(_SCHEMA, name)[0][0]:
@@ -86,9 +100,43 @@ def of_table(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
         remedy = f"ALTER PUBLICATION {quoted(publication)} SET TABLE {theirs.table} ({listed}), …"
         sentence = f"publication {publication} would publish our columns, which a subscriber does not have"
         yield Obstacle("published", theirs.table, sentence, remedy)
+    yield from _triggers(theirs)
+    yield from _names(theirs)
     yield from _key(theirs)
     yield from _columns(adopted, theirs)
     yield from _foreign(adopted, theirs)
+
+
+def _triggers(theirs: Shape) -> Iterator[Obstacle]:
+    """Check that our triggers will see every row, and see it as it is written."""
+    if rows(_SUBSCRIBED, theirs.oid)[0][0]:
+        remedy = "Adopt where the rows are written, or end the subscription."
+        yield Obstacle(
+            "subscribed", theirs.table, "a subscription writes it: what it brings would not be counted", remedy
+        )
+    for (name,) in rows(_LATE, theirs.oid, f"zz_{PREFIX}~"):
+        remedy = f"ALTER TRIGGER {quoted(name)} ON {theirs.table} RENAME TO … (triggers fire in order of their names)"
+        yield Obstacle("fires_last", f"{theirs.table} {name}", "fires after ours, which keep and count a row", remedy)
+
+
+def _names(theirs: Shape) -> Iterator[Obstacle]:
+    """Check that nothing of theirs is called as ours will be: it would pass for ours, and go with an undoing."""
+    part = theirs.columns.get(PART)
+    if part is not None and (part.comment or "").startswith(MARK):
+        return  # what is called so by now is ours
+    found = [(name, "COLUMN") for name in theirs.columns]
+    found += [(one.name, "CONSTRAINT") for one in (*theirs.checks, *theirs.foreign_keys)]
+    found += [(one.name, "INDEX") for one in theirs.indexes]
+    found += [(name, "TRIGGER") for (name,) in rows(_TRIGGERS, theirs.oid)]
+    for name, kind in found:
+        if name.startswith((PREFIX, f"zz_{PREFIX}")):
+            renaming = {
+                "INDEX": f"ALTER INDEX {quoted(theirs.schema)}.{quoted(name)} RENAME TO …",
+                "TRIGGER": f"ALTER TRIGGER {quoted(name)} ON {theirs.table} RENAME TO …",
+            }
+            remedy = renaming.get(kind, f"ALTER TABLE {theirs.table} RENAME {kind} {quoted(name)} TO …")
+            sentence = f"this {kind.lower()} is called as only ours are"
+            yield Obstacle("name_taken", f"{theirs.table} {name}", sentence, remedy)
 
 
 def _key(theirs: Shape) -> Iterator[Obstacle]:
