@@ -48,7 +48,8 @@ FOUND = {
     ),
     "a subscription": (
         (
-            "CREATE SUBSCRIPTION brings CONNECTION 'dbname=none' PUBLICATION none WITH (connect = false, slot_name = NONE);"
+            "CREATE SUBSCRIPTION brings CONNECTION 'dbname=none' PUBLICATION none"
+            " WITH (connect = false, slot_name = NONE);"
             "INSERT INTO pg_subscription_rel SELECT oid, 'resource_usage'::regclass, 'r' FROM pg_subscription"
             " WHERE subname = 'brings'"
         ),
