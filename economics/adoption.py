@@ -232,14 +232,15 @@ COUNTED: Final = "Rows from before the switch are counted."
 def later_steps(schema: str, legacy: str) -> Iterator[Step]:
     """Yield what is still to be done once the tables are taken over: count what was used before, open the wallets."""
     view, theirs = (shape(place, contract.RESOURCE_USAGE.name) for place in (schema, legacy))
-    if theirs is not None and not _is_counted(view):
+    counts = theirs is not None and not _is_counted(view)
+    if theirs is not None and counts:
         yield Step(
             "resource_usage: old rows counted",
             "sums up what was used before the switch, by day and entity; writers go on",
             "SHARE UPDATE EXCLUSIVE: nobody who reads or writes waits",
             (f"ANALYZE {theirs.table}", *_counting(schema)),
         )
-    if (view or theirs) is not None and _waiting(schema):
+    if counts or (view is not None and _waiting(schema)):
         yield Step(
             "resource_usage: sums entered",
             "enters what was summed up into the days and counters; from now on the clock does so every second",
@@ -310,9 +311,7 @@ def _counting(schema: str) -> list[str]:
 
 
 def _fault_of(schema: str, theirs: Shape) -> str:
-    return ACCOUNTS.fault.format(table=theirs.table, schema=schema).replace(
-        "coalesce(b.held, 0)", "coalesce(b.held, 0)" if "held" in theirs.columns else "0"
-    )
+    return ACCOUNTS.fault.format(table=theirs.table, schema=schema)
 
 
 def _waiting_wallets(schema: str, theirs: Shape) -> bool:

@@ -54,6 +54,19 @@ def of_database(schema: str, legacy: str) -> Iterator[Obstacle]:
     if version < _OLDEST:
         yield Obstacle("server_too_old", "PostgreSQL", f"is of version {version // 10_000}", "15 is the oldest known.")
         return
+    isolation = rows("SHOW default_transaction_isolation")[0][0]
+    if isolation != "read committed":
+        remedy = f"ALTER ROLE {_role()} IN DATABASE … SET default_transaction_isolation = 'read committed'"
+        sentence = f"is {isolation}: what we lock, we must then see as it is"
+        yield Obstacle("not_read_committed", "default_transaction_isolation", sentence, remedy)
+    yield from _rights(schema, legacy)
+    if rows(_IGNORES, schema)[0][0]:
+        remedy = "Another application with django-pgtrigger lives here; give each a database of its own."
+        yield Obstacle("laws_of_others", "public._pgtrigger_should_ignore", "is there already", remedy)
+
+
+def _rights(schema: str, legacy: str) -> Iterator[Obstacle]:
+    """Check that this role may make what is to be made."""
     if not rows(_DATABASE, schema)[0][0]:
         remedy = f"CREATE SCHEMA {quoted(schema)} AUTHORIZATION {_role()}"
         yield Obstacle("no_right_to_create", "the database", "this role may not make a schema in it", remedy)
@@ -69,9 +82,6 @@ def of_database(schema: str, legacy: str) -> Iterator[Obstacle]:
     if not rows(_REPLICA)[0][0]:
         remedy = f"GRANT SET ON PARAMETER session_replication_role TO {_role()}"
         yield Obstacle("triggers_would_fire", "session_replication_role", "this role may not set it", remedy)
-    if rows(_IGNORES, schema)[0][0]:
-        remedy = "Another application with django-pgtrigger lives here; give each a database of its own."
-        yield Obstacle("laws_of_others", "public._pgtrigger_should_ignore", "is there already", remedy)
 
 
 def of_table(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
@@ -126,7 +136,7 @@ def _names(theirs: Shape) -> Iterator[Obstacle]:
         return  # what is called so by now is ours
     found = [(name, "COLUMN") for name in theirs.columns]
     found += [(one.name, "CONSTRAINT") for one in (*theirs.checks, *theirs.foreign_keys)]
-    found += [(one.name, "INDEX") for one in theirs.indexes]
+    found += [(one.name, "INDEX") for one in theirs.indexes if one.valid]  # one left half built is built anew
     found += [(name, "TRIGGER") for (name,) in rows(_TRIGGERS, theirs.oid)]
     for name, kind in found:
         if name.startswith((PREFIX, f"zz_{PREFIX}")):

@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from config.adoption import preflight, telling
+from config.adoption import preflight, running, telling
 from config.adoption.words import Step
-from tests import taken_over
+from tests import adoptions, taken_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,3 +112,32 @@ def test_a_summary_tells_the_longest_that_somebody_waited() -> None:
 )
 def test_of_many_names_a_few_are_told(names: str, told: str) -> None:
     assert telling.names(list(names)) == told
+
+
+def test_a_plan_names_every_step_and_every_statement(found: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    found("broad")
+    planned = " ".join(taken_over.adopt("--plan").split())
+    done: list[Step] = []
+    carry_out = running.carry_out
+
+    def noted(step: Step, terms: running.Terms, say: running.Say) -> float:
+        done.append(step)
+        return carry_out(step, terms, say)
+
+    monkeypatch.setattr(running, "carry_out", noted)
+    call_command("adopt", verbosity=0)
+    assert len(done) > 30
+    for step in done:
+        assert f"{telling.headed(step)[1]}: {step.does} Lock: {step.lock}" in planned
+        for statement in step.statements:
+            assert f"{' '.join(statement.split())};" in planned
+
+
+def test_another_isolation_is_told(found: World) -> None:
+    url = found("minimal")
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(
+            f"ALTER DATABASE {session.info.dbname} SET default_transaction_isolation = 'repeatable read'".encode()
+        )
+    with adoptions.pointed_at(f"{url}&application_name=anew"):
+        assert taken_over.adopt("--plan") == "cannot_adopt"
