@@ -219,6 +219,7 @@ ACCOUNTS: Final = Adopted(
     contract.TOKEN_ACCOUNTS,
     needs=("owner_type", "owner_id", "balance"),
     fault=_ACCOUNT_FAULT,
+    reserved="owner_type = 'house'",
     samples=tuple(
         {"owner_type": f"'{owner_type}'", "owner_id": "'rehearsal'", "balance": balance, "held": "0"}
         for owner_type, balance in (("house", "-1"), ("quest", "0"), ("agent", "0"))

@@ -115,6 +115,7 @@ def of_table(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
     yield from _key(theirs)
     yield from _columns(adopted, theirs)
     yield from _foreign(adopted, theirs)
+    yield from _reserved(adopted, theirs)
 
 
 def _triggers(theirs: Shape) -> Iterator[Obstacle]:
@@ -194,6 +195,18 @@ def _foreign(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
             remedy = f"ALTER TABLE {theirs.table} DROP CONSTRAINT {quoted(key.name)}"
             sentence = f"foreign key {key.name} would refuse what we record of others"
             yield Obstacle("bound_column", f"{theirs.table}.{min(bound)}", sentence, remedy)
+
+
+def _reserved(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:
+    """Check that no row of theirs has the place of one of ours."""
+    shared = {column.name for column in adopted.contract.columns} - {"id"}
+    unique = [index.name for index in theirs.indexes if index.unique and set(index.columns) <= shared]
+    if not unique or not adopted.reserved or not set(adopted.needs) <= set(theirs.columns):
+        return
+    if rows(f"SELECT EXISTS (SELECT FROM {theirs.table} WHERE {adopted.reserved})")[0][0]:  # noqa: S608 - ours
+        remedy = f"Rename them, or do without {unique[0]}: such rows are of the house, which has its own."
+        sentence = f"has rows with {adopted.reserved}, and {unique[0]} allows no second"
+        yield Obstacle("place_taken", theirs.table, sentence, remedy)
 
 
 def rehearse(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:

@@ -45,6 +45,7 @@ class Adopted:
     filled: tuple[tuple[str, str], ...] = ()  # columns that are never NULL, and what stands for nothing
     replaced_triggers: tuple[str, ...] = ()  # of our table; `triggers` do their work on theirs
     triggers: Callable[["Places"], Sequence[str]] = lambda _places: ()
+    reserved: str = ""  # rows of theirs that would be in our way where they allow only one of a kind
     samples: tuple[dict[str, str], ...] = ()  # rows we shall write: column and SQL; theirs must let them in
 
     @property

@@ -46,6 +46,14 @@ FOUND = {
         'fires_last: "public"."resource_usage" zzz_rounds: fires after ours',
         "ALTER TRIGGER zzz_rounds ON resource_usage RENAME TO rounds",
     ),
+    "a house of theirs": (
+        (
+            "ALTER TABLE token_accounts ADD CONSTRAINT owner_once UNIQUE (owner_type, owner_id);"
+            "INSERT INTO token_accounts (owner_type, owner_id, balance) VALUES ('house', 'treasury', 9)"
+        ),
+        'place_taken: "public"."token_accounts": has rows with owner_type',
+        "UPDATE token_accounts SET owner_type = 'home' WHERE owner_type = 'house'",
+    ),
     "a subscription": (
         (
             "CREATE SUBSCRIPTION brings CONNECTION 'dbname=none' PUBLICATION none"
