@@ -5,11 +5,18 @@ from typing import Final
 
 from config.adoption import mapping
 from config.adoption.mapping import Names
-from config.adoption.preparing import REPLICA
-from config.adoption.shapes import Column, Named, quoted, rows
+from config.adoption.preparing import KEEPER, REPLICA
+from config.adoption.shapes import Column, Named, Shape, quoted, rows
 from config.adoption.words import FIXED, OURS, PART, PREFIX, Step
 
 NAMER: Final = "economy_names_rows"
+TRIGGERS: Final = """
+SELECT t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+ WHERE t.tgrelid = %s AND NOT t.tgisinternal AND p.pronamespace = to_regnamespace(%s)::oid
+"""
+_STATISTICS: Final = """
+SELECT stxname FROM pg_statistic_ext WHERE stxrelid = %s AND stxnamespace = to_regnamespace(%s)::oid
+"""
 # Whoever could say of a wallet that it is not ours would be rid of all laws. It fires when an UPDATE names the column:
 # triggers of ours may set it.
 _FIXES: Final = f"""
@@ -39,7 +46,11 @@ def _switch(names: Names, schema: str) -> Iterator[str]:
     yield f"CREATE TEMPORARY TABLE economy_moved ON COMMIT DROP AS SELECT * FROM {mine}"  # noqa: S608 - names of the catalogue
     for key in ours.referenced_by:
         yield f"ALTER TABLE {key.table} DROP CONSTRAINT {quoted(key.name)}"
-    yield f"DROP TABLE {mine}"
+    yield REPLICA
+    yield f"DELETE FROM {mine}"  # noqa: S608 - as above
+    yield "SET LOCAL session_replication_role = DEFAULT"
+    yield f"ALTER TABLE {mine} RENAME TO {quoted(aside(ours.name))}"
+    yield from _cleared(theirs, schema)
     yield from _triggers(names, schema)
     yield from _constraints(names)
     yield from view(names, schema)
@@ -47,6 +58,25 @@ def _switch(names: Names, schema: str) -> Iterator[str]:
     for key in ours.referenced_by:
         definition = key.definition.format(table=theirs.table).replace("(id)", f"({names.key})")
         yield f"ALTER TABLE {key.table} ADD CONSTRAINT {quoted(key.name)} {definition}"
+    if said := rows("SELECT obj_description(to_regclass(%s), 'pg_class')", mine)[0][0]:
+        yield f"COMMENT ON VIEW {mine} IS '{said}'"
+
+
+def aside(table: str) -> str:
+    """Return what our own, empty table is called once the view has its name: it tells the shape to later migrations."""
+    return f"shape_of_{table}"
+
+
+def _cleared(theirs: Shape, schema: str) -> Iterator[str]:
+    """Drop what an earlier switch put on the table, but what keeps the mirrors: in this transaction it is made anew."""
+    for (name,) in rows(TRIGGERS, theirs.oid, quoted(schema)):
+        if name != KEEPER:
+            yield f"DROP TRIGGER {quoted(name)} ON {theirs.table}"
+    for constraint in (*theirs.checks, *theirs.foreign_keys):
+        if constraint.name.startswith(PREFIX):
+            yield f"ALTER TABLE {theirs.table} DROP CONSTRAINT {quoted(constraint.name)}"
+    for (name,) in rows(_STATISTICS, theirs.oid, quoted(schema)):
+        yield f"DROP STATISTICS {quoted(schema)}.{quoted(name)}"
 
 
 def _triggers(names: Names, schema: str) -> Iterator[str]:

@@ -97,9 +97,11 @@ def _renamed(token: str, names: dict[str, str]) -> str:
 def function(trigger: Trigger, names: Names, schema: str) -> str:
     """Return the statement that makes a trigger's function work on their table, whoever writes there.
 
-    Those who do have no rights in our schema, nor its name on their path.
+    Those who do have no rights in our schema, nor its name on their path. It has a name of its own: a migration that
+    makes ours anew makes it for our tables.
     """
     head, mark, body = trigger.function_definition.partition("\nAS $")
+    head = head.replace(f"FUNCTION {trigger.function}(", f"FUNCTION {_theirs(trigger)}(", 1)
     settings = "" if "SET search_path" in head else f"\n SET search_path TO {quoted(schema)}, 'pg_temp'"
     return f"{head}\n SECURITY DEFINER{settings}{mark}{names.of_row(body)}"
 
@@ -143,4 +145,10 @@ def _event(event: str, names: Names) -> str:
 
 def _qualified(execute: str, trigger: Trigger) -> str:
     """Return the call with the function's schema, whatever the path is."""
-    return re.sub(r"EXECUTE FUNCTION [^(]+", f"EXECUTE FUNCTION {trigger.function}", execute)
+    return re.sub(r"EXECUTE FUNCTION [^(]+", f"EXECUTE FUNCTION {_theirs(trigger)}", execute)
+
+
+def _theirs(trigger: Trigger) -> str:
+    """Return what a trigger's function is called where it works on their table."""
+    schema, _, name = trigger.function.rpartition(".")
+    return f"{schema}.{quoted(f'{PREFIX}{name.strip(chr(34))}'[:63])}"

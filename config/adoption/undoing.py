@@ -5,13 +5,9 @@ from collections.abc import Iterator, Sequence
 from django.db import connection
 
 from config.adoption import telling
+from config.adoption.claiming import TRIGGERS
 from config.adoption.shapes import Shape, quoted, rows, shape
 from config.adoption.words import MARK, OURS, PART, PREFIX, Adopted, Obstacle, Step
-
-_TRIGGERS = """
-SELECT t.tgname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
- WHERE t.tgrelid = %s AND NOT t.tgisinternal AND p.pronamespace = to_regnamespace(%s)::oid
-"""
 
 # What stands outside of our schema and is not ours, but would go with what is dropped, or stop it.
 _BOUND = """
@@ -109,7 +105,7 @@ def _dropped(adopted: Adopted, schema: str, legacy: str) -> Iterator[str]:
     ours = shape(schema, adopted.name)
     if ours is not None and ours.kind == "v":
         yield f"DROP VIEW {ours.table} CASCADE"
-    for (name,) in rows(_TRIGGERS, theirs.oid, quoted(schema)):
+    for (name,) in rows(TRIGGERS, theirs.oid, quoted(schema)):
         yield f"DROP TRIGGER {quoted(name)} ON {theirs.table}"
     for key in theirs.referenced_by:
         if key.table.startswith(f"{quoted(schema)}.") or key.table.startswith(f"{schema}."):
