@@ -41,6 +41,7 @@ def test_the_walk_runs_as_it_is_written(found: World, monkeypatch: pytest.Monkey
         "adopt --register-agents worker",
         "adopt --report",
         "adopt",
+        "migrate",
         "adopt --undo",
         "adopt --undo --drop economy",
     ]
