@@ -206,9 +206,14 @@ _ACCOUNT_FAULT: Final = """CASE
     WHEN b.balance < 0 THEN 'negative_balance'
     WHEN b.balance > 1e15 THEN 'balance_out_of_bounds'  -- the most that a policy may allow a wallet
     WHEN coalesce(b.held, 0) <> 0 THEN 'held_elsewhere'
-    WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o
+    WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o WHERE o.economy_part <> 2
                                          GROUP BY 1, 2 HAVING count(*) > 1)
         THEN 'owner_twice'
+    WHEN (b.owner_type, b.owner_id) IN (SELECT o.owner_type, o.owner_id FROM {table} o WHERE o.economy_part = 2)
+         AND (b.balance = 0 OR EXISTS (SELECT FROM {schema}.token_ledger l
+                                        WHERE l.key = format('opening:%s:%s', b.owner_type, b.owner_id)))
+        THEN 'opened_beside'
+    WHEN (SELECT sum(o.balance) FROM {table} o WHERE o.balance BETWEEN 0 AND 1e15) > 9e18 THEN 'supply_out_of_bounds'
     WHEN b.owner_type = 'agent' AND NOT EXISTS (SELECT FROM {schema}.config_agent a WHERE a.id = b.owner_id)
         THEN 'unknown_agent'
     WHEN b.owner_type = 'agent' AND NOT EXISTS (SELECT FROM {schema}.config_agent a
@@ -331,7 +336,8 @@ def _place(column: str, theirs: Shape) -> str:
 def _opening(schema: str, theirs: Shape) -> Iterator[str]:
     """Yield the statements: no balance changes, for the transfers are written as if they had made it.
 
-    Σ of the opening entries leaves the mint, so that all balances still sum to 0.
+    Σ of the opening entries leaves the mint, so that all balances still sum to 0. An owner who has a wallet here
+    already gets in that one what theirs holds.
     """
     key = "id" if theirs.columns["id"].base in {"smallint", "integer", "bigint"} else "economy_id"
     agent, kind = (_place(column, theirs) for column in ("agent_id", "agent_kind"))
@@ -340,20 +346,26 @@ def _opening(schema: str, theirs: Shape) -> Iterator[str]:
     yield "SET LOCAL session_replication_role = replica"
     yield (
         f"CREATE TEMPORARY TABLE economy_opened ON COMMIT DROP AS "  # noqa: S608 - names of the catalogue
-        f"SELECT b.id AS theirs FROM {theirs.table} b WHERE b.{PART} = 0 AND ({_fault_of(schema, theirs)}) IS NULL"
+        f"SELECT b.id AS theirs, (SELECT w.{key} FROM {theirs.table} w WHERE w.{PART} = {OURS} "
+        f"AND w.owner_type = b.owner_type AND w.owner_id = b.owner_id) AS beside "
+        f"FROM {theirs.table} b WHERE b.{PART} = 0 AND ({_fault_of(schema, theirs)}) IS NULL"
     )
     yield (
         f"UPDATE {theirs.table} b SET {numbered}{PART} = {ADOPTED}, "  # noqa: S608 - as above
         f"{agent} = CASE WHEN b.owner_type = 'agent' THEN b.owner_id END, "
         f"{kind} = (SELECT a.kind FROM {schema}.config_agent a WHERE b.owner_type = 'agent' AND a.id = b.owner_id) "
-        f"FROM economy_opened o WHERE o.theirs = b.id"
+        f"FROM economy_opened o WHERE o.theirs = b.id AND o.beside IS NULL"
     )
     yield f"""INSERT INTO {schema}.token_ledger (debit_account_id, credit_account_id, amount, reason, key, memo)
-        SELECT m.{key}, b.{key}, b.balance, 'opening', format('opening:%s:%s', b.owner_type, b.owner_id),
-               'What it held when the books were opened.'
+        SELECT m.{key}, coalesce(o.beside, b.{key}), b.balance, 'opening',
+               format('opening:%s:%s', b.owner_type, b.owner_id), 'What it held when the books were opened.'
           FROM {theirs.table} b JOIN economy_opened o ON o.theirs = b.id
           JOIN {theirs.table} m ON m.{PART} = {OURS} AND m.owner_type = 'house' AND m.owner_id = '{MINT}'
          WHERE b.balance > 0 ORDER BY b.{key}"""  # noqa: S608 - as above
+    yield (
+        f"UPDATE {theirs.table} w SET balance = w.balance + b.balance "  # noqa: S608 - as above
+        f"FROM {theirs.table} b JOIN economy_opened o ON o.theirs = b.id WHERE w.{key} = o.beside"
+    )
     yield f"""UPDATE {theirs.table} m SET balance = m.balance - (
             SELECT coalesce(sum(b.balance), 0) FROM {theirs.table} b JOIN economy_opened o ON o.theirs = b.id)
          WHERE m.{PART} = {OURS} AND m.owner_type = 'house' AND m.owner_id = '{MINT}'"""  # noqa: S608 - as above
