@@ -1,6 +1,6 @@
 """What stands in the way of an adoption: looked for before anything is changed, and said with its remedy."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from django.db import Error, connection, transaction
@@ -34,6 +34,11 @@ SELECT tgname FROM pg_trigger
 """
 _TRIGGERS: Final = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal ORDER BY 1"
 _TEMPORARY: Final = "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database()"
+_ELSEWHERE: Final = """
+SELECT c.relname, t.relname FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+ WHERE c.relnamespace = to_regnamespace(%s)::oid AND starts_with(c.relname, %s) ORDER BY 1
+"""
 _REPLICA: Final = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
 _IGNORES: Final = """
 SELECT to_regprocedure('public._pgtrigger_should_ignore(name)') IS NOT NULL AND to_regnamespace(%s) IS NULL
@@ -82,6 +87,15 @@ def _rights(schema: str, legacy: str) -> Iterator[Obstacle]:
     if not rows(_REPLICA)[0][0]:
         remedy = f"GRANT SET ON PARAMETER session_replication_role TO {_role()}"
         yield Obstacle("triggers_would_fire", "session_replication_role", "this role may not set it", remedy)
+
+
+def of_others(tables: Collection[str], legacy: str) -> Iterator[Obstacle]:
+    """Yield what is wrong with tables that stay theirs: an index whose name one of ours will have."""
+    for name, table in rows(_ELSEWHERE, quoted(legacy), PREFIX):
+        if table not in tables:
+            remedy = f"ALTER INDEX {quoted(legacy)}.{quoted(name)} RENAME TO …"
+            subject = f"{quoted(legacy)}.{quoted(table)} {name}"
+            yield Obstacle("name_taken", subject, "this index is called as only ours are", remedy)
 
 
 def of_table(adopted: Adopted, theirs: Shape) -> Iterator[Obstacle]:

@@ -89,6 +89,7 @@ def obstacles(tables: tuple[Adopted, ...], *, schema: str, legacy: str) -> list[
     found = list(preflight.of_database(schema, legacy))
     if found:
         return found
+    found += preflight.of_others([adopted.name for adopted in tables], legacy)
     for adopted in tables:
         theirs = shape(legacy, adopted.name)
         if theirs is not None and not is_taken_over(adopted, schema):

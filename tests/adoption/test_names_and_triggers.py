@@ -26,6 +26,11 @@ FOUND = {
         'name_taken: "public"."resource_usage" economy_usage_by_entity: this index',
         "ALTER INDEX economy_usage_by_entity RENAME TO by_model",
     ),
+    "an index of another table": (
+        "CREATE TABLE things (id bigint); CREATE INDEX economy_usage_by_time ON things (id)",
+        'name_taken: "public"."things" economy_usage_by_time: this index',
+        "ALTER INDEX economy_usage_by_time RENAME TO things_by_id",
+    ),
     "a check": (
         "ALTER TABLE token_accounts ADD CONSTRAINT economy_check CHECK (owner_id <> '?')",
         'name_taken: "public"."token_accounts" economy_check: this constraint',
