@@ -85,9 +85,11 @@ class Told:
 class Writer:
     """One connection that writes until it is told to stop: alone, in batches, in long or repeatable transactions."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], name: str, stop: threading.Event) -> None:
-        """Take what connects, a name no other writer has, and the sign to stop."""
-        self.told, self._connect, self._name, self._stop = Told(), connect, name, stop
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection[Any]], name: str, stop: threading.Event, rest: float = 0
+    ) -> None:
+        """Take what connects, a name no other writer has, the sign to stop, and the seconds of rest after each deed."""
+        self.told, self._connect, self._name, self._stop, self._rest = Told(), connect, name, stop, rest
         self._numbers = count(1)
 
     def run(self) -> None:
@@ -104,6 +106,7 @@ class Writer:
                 self.told.keep(rows)
                 if turn % PERIOD == 0:
                     self._propose(session)
+                self._stop.wait(self._rest)
             except psycopg.Error as error:
                 at = datetime.now(UTC).isoformat()
                 self.told.failures.append(f"{at} {error.sqlstate} {type(error).__name__}: {error}")
@@ -182,14 +185,16 @@ class Writer:
         self.told.proposals.append(mark)
 
 
-def write(url: str, *, connections: int, stop: threading.Event, role: str = "", name: str = "w") -> dict[str, Any]:
+def write(  # noqa: PLR0913 - as the command line has it
+    url: str, *, connections: int, stop: threading.Event, role: str = "", name: str = "w", rest: float = 0
+) -> dict[str, Any]:
     """Write from so many connections until told to stop; return what is told."""
     options = "-c search_path=public" + (f" -c role={role}" if role else "")
 
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(url, autocommit=True, options=options, application_name="old writer")
 
-    writers = [Writer(connect, f"{name}-{number}", stop) for number in range(connections)]
+    writers = [Writer(connect, f"{name}-{number}", stop, rest) for number in range(connections)]
     threads = [threading.Thread(target=writer.run, daemon=True) for writer in writers]
     begun = time.monotonic()
     for thread in threads:
@@ -235,11 +240,12 @@ def main() -> None:
     parser.add_argument("--role", default="")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--name", default="w", help="begins the marks of all rows")
+    parser.add_argument("--rest", type=float, default=0.0, help="seconds between two deeds of a connection")
     given = parser.parse_args()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_end, args=(stop, given.seconds, given.until), daemon=True).start()
-    told = write(given.url, connections=given.connections, stop=stop, role=given.role, name=given.name)
+    told = write(given.url, connections=given.connections, stop=stop, role=given.role, name=given.name, rest=given.rest)
     unfinished = given.out.with_name(f"{given.out.name}.new")
     unfinished.write_text(json.dumps(told))
     unfinished.replace(given.out)

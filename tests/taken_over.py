@@ -77,11 +77,18 @@ def is_whole(url: str) -> None:
 
 
 @contextlib.contextmanager
-def written(url: str, folder: Path, *, role: str = "", connections: int = 2) -> Iterator[dict[str, Any]]:
-    """Let an old writer write at full speed meanwhile; what it tells is there afterwards, and nothing of it failed."""
+def written(
+    url: str, folder: Path, *, role: str = "", connections: int = 2, rest: float = 0
+) -> Iterator[dict[str, Any]]:
+    """Let an old writer write meanwhile, at full speed or with a rest (seconds) after each deed.
+
+    What it tells is there afterwards, and nothing of it failed.
+    """
     out, until = folder / "told.json", folder / "until"
     command = [sys.executable, "-m", "tests.old_writer", url, "--out", str(out), "--until", str(until), "--role", role]
-    writer = subprocess.Popen([*command, "--seconds", "600", "--connections", str(connections)], cwd=ROOT)
+    writer = subprocess.Popen(
+        [*command, "--seconds", "600", "--connections", str(connections), "--rest", str(rest)], cwd=ROOT
+    )
     told: dict[str, Any] = {}
     try:
         yield told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -122,6 +123,15 @@ def striking(blow: Callable[[], None], step: int, *, edges: bool = False) -> Ite
         session._commit = commit  # noqa: SLF001
 
 
+def _reads(sql: str) -> bool:
+    """Return whether a statement keeps nothing: it reads, or sets something of the session."""
+    words = set(re.findall(r"[A-Z]+", sql))
+    first = sql.split(maxsplit=1)[0].upper()
+    if first == "WITH":
+        return not words & {"INSERT", "UPDATE", "DELETE", "MERGE"}
+    return first in {"SELECT", "SHOW", "SET", "RESET"}
+
+
 class _Countdown:
     """Counts steps, and strikes at one of them; none is below 0."""
 
@@ -149,5 +159,5 @@ class _Countdown:
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's signature
         """Run a statement between two steps; what one writes outside a transaction is kept at once."""
-        is_edge = not (connection.in_atomic_block or sql.lstrip().startswith("SELECT"))
+        is_edge = not (connection.in_atomic_block or _reads(sql))
         return self.do(execute, sql, params, many, context, is_edge=is_edge)
